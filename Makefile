@@ -1,0 +1,53 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODEL ?= mask_rcnn_demo
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help serve test install check format bench train demo docs
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable .
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
+	$(PIP) --editable '.[test,dev,train]'
+	@touch $@
+
+install: $(DEV_STAMP) ## virtual environment in .venv with everything
+
+serve: $(STAMP) ## run the service on http://127.0.0.1:8000 with the demo weights
+	$(BIN)/maskd serve
+
+test: $(DEV_STAMP) ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(DEV_STAMP) ## formatting, lint, types, import contracts, generated pages
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(DEV_STAMP) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV_STAMP) ## time the network's stages, masks to RLE, and the service under load
+	$(BIN)/python -m benchmarks.bench_forward
+	$(BIN)/python -m benchmarks.bench_masks
+	$(BIN)/python -m benchmarks.bench_serving
+
+train: $(DEV_STAMP) ## make MODEL's demo weights from nothing
+	$(BIN)/python -m models.training $(MODEL)
+
+demo: $(STAMP) ## serve on a free port, post the sample picture, write the overlay
+	$(BIN)/python -m service.demo

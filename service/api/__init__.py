@@ -1,0 +1,1 @@
+"""HTTP: bytes in, problem+json or results out; no networks, no threads."""

@@ -1,0 +1,114 @@
+"""Every setting of the service: one frozen model, read from `MASKD_*` by `Settings.from_env`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+_PREFIX = "MASKD_"
+_NOT_OURS = {"MASKD_REFERENCE_DIR"}  # read by the tests alone
+
+
+class SettingsError(ValueError):
+    """The environment holds a setting that cannot be used; the message is one readable line."""
+
+
+def _split(value: object) -> object:
+    """Read `a,b` as a list; anything else is left for the field's own check."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class Settings(BaseModel):
+    """What an operator may choose; each field is `MASKD_` + its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="Port; 0 picks a free one.")] = 8000
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="Log lines for people or for machines.")
+    ] = "text"
+
+    models: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, description="Variants to load, comma separated, first is default."),
+    ] = ("mask_rcnn_demo",)
+    devices: Annotated[
+        tuple[str, ...],
+        Field(
+            min_length=1,
+            description="Devices, comma separated; each model gets a replica on every one. "
+            "`auto`: all CUDA devices, else the CPU.",
+        ),
+    ] = ("auto",)
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"],
+        Field(description="Arithmetic of the networks' convolutions and products."),
+    ] = "float32"
+    weights_dir: Annotated[
+        str,
+        Field(description="Folder of checkpoints, each `<variant>.safetensors` or `.pth`."),
+    ] = "weights"
+
+    max_batch_size: Annotated[int, Field(ge=1, description="Pictures in one forward pass.")] = 8
+    max_batch_wait_ms: Annotated[
+        float,
+        Field(
+            ge=0, description="Longest wait for company while other work runs; idle never waits."
+        ),
+    ] = 5.0
+    max_queue_images: Annotated[
+        int, Field(ge=1, description="Pictures admitted and not yet answered, per model.")
+    ] = 256
+    max_queue_megapixels: Annotated[
+        float, Field(gt=0, description="The same bound in millions of pixels.")
+    ] = 512.0
+
+    max_body_bytes: Annotated[int, Field(ge=1, description="Bytes of one request body.")] = (
+        32 * 1024 * 1024
+    )
+    max_image_megapixels: Annotated[
+        float, Field(gt=0, le=89, description="Millions of pixels of one picture.")
+    ] = 50.0
+    deadline_s: Annotated[
+        float,
+        Field(gt=0, description="Seconds a request may take; clients may ask for less."),
+    ] = 30.0
+    drain_s: Annotated[
+        float, Field(gt=0, description="Seconds that running work has to finish at shutdown.")
+    ] = 25.0
+
+    @field_validator("models", "devices", mode="before")
+    @classmethod
+    def _split_lists(cls, value: object) -> object:
+        return _split(value)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Return the settings that the environment names, defaults elsewhere.
+
+        Args:
+            environ: variables by name; those without the prefix are ignored.
+
+        Raises:
+            SettingsError: a variable is unknown or its value cannot be used.
+        """
+        values = {
+            name.removeprefix(_PREFIX).lower(): value
+            for name, value in environ.items()
+            if name.startswith(_PREFIX) and name not in _NOT_OURS
+        }
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError(_one_line(error)) from None
+
+
+def _one_line(error: ValidationError) -> str:
+    """Name each wrong variable with what is wrong about it."""
+    return "; ".join(
+        f"{_PREFIX}{str(item['loc'][0]).upper()}: {item['msg'][0].lower()}{item['msg'][1:]}"
+        for item in error.errors()
+    )
