@@ -1,9 +1,11 @@
 """Every setting of the service: one frozen model, read from `MASKD_*` by `Settings.from_env`."""
 
+import difflib
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 
 _PREFIX = "MASKD_"
 _NOT_OURS = {"MASKD_REFERENCE_DIR"}  # read by the tests alone
@@ -25,7 +27,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1, description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port; 0 picks a free one.")] = 8000
     log_format: Annotated[
         Literal["text", "json"], Field(description="Log lines for people or for machines.")
@@ -69,12 +71,21 @@ class Settings(BaseModel):
     max_body_bytes: Annotated[int, Field(ge=1, description="Bytes of one request body.")] = (
         32 * 1024 * 1024
     )
+    max_buffered_bytes: Annotated[
+        int,
+        Field(ge=1, description="Bytes of request bodies held at once, all requests together."),
+    ] = 256 * 1024 * 1024
     max_image_megapixels: Annotated[
         float, Field(gt=0, le=89, description="Millions of pixels of one picture.")
     ] = 50.0
+    codec_threads: Annotated[
+        int, Field(ge=1, description="Threads that decode pictures and encode replies.")
+    ] = 4
     deadline_s: Annotated[
         float,
-        Field(gt=0, description="Seconds a request may take; clients may ask for less."),
+        Field(
+            gt=0, description="Seconds a request may take, upload included; clients may ask less."
+        ),
     ] = 30.0
     drain_s: Annotated[
         float, Field(gt=0, description="Seconds that running work has to finish at shutdown.")
@@ -84,6 +95,20 @@ class Settings(BaseModel):
     @classmethod
     def _split_lists(cls, value: object) -> object:
         return _split(value)
+
+    @field_validator("models", "devices")
+    @classmethod
+    def _without_repeats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("a name is given twice")
+        return names
+
+    @field_validator("max_buffered_bytes")
+    @classmethod
+    def _holds_one_body(cls, size: int, info: ValidationInfo) -> int:
+        if size < info.data.get("max_body_bytes", 0):
+            raise ValueError("must not be less than MASKD_MAX_BODY_BYTES")
+        return size
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -103,12 +128,20 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise SettingsError(_one_line(error)) from None
+            raise SettingsError("; ".join(map(_explain, error.errors()))) from None
 
 
-def _one_line(error: ValidationError) -> str:
-    """Name each wrong variable with what is wrong about it."""
-    return "; ".join(
-        f"{_PREFIX}{str(item['loc'][0]).upper()}: {item['msg'][0].lower()}{item['msg'][1:]}"
-        for item in error.errors()
-    )
+def variable(field: str) -> str:
+    """Return the name that a field of `Settings` has in the environment."""
+    return _PREFIX + field.upper()
+
+
+def _explain(item: ErrorDetails) -> str:
+    """Name one wrong variable and what is wrong about it."""
+    field = str(item["loc"][0])
+    if item["type"] != "extra_forbidden":
+        message = item["msg"].removeprefix("Value error, ")
+        return f"{variable(field)}: {message[0].lower()}{message[1:]}"
+    near = difflib.get_close_matches(field, Settings.model_fields, n=1)
+    hint = f"; did you mean {variable(near[0])}?" if near else ""
+    return f"{variable(field)}: there is no such setting{hint}"
