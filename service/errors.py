@@ -2,10 +2,12 @@
 
 ServiceError
 ├── BadInput
+│   ├── MalformedBody         a body that is not of the form that its content type names
 │   ├── UnreadableImage       bytes that are no whole picture of an allowed format
 │   ├── UnsupportedMediaType  a content type that no route reads
 │   ├── InvalidOptions        an option out of range, unknown or of the wrong form
 │   └── TooLarge              more bytes or pixels than the limits allow
+├── SlowUpload                the body did not arrive in time
 ├── NotFound                  a model or route that does not exist
 ├── Overloaded                the queue is full; carries when to come back
 ├── NotReady                  models are still loading, or the service is draining
@@ -37,6 +39,10 @@ class BadInput(ServiceError):
     """The request can never succeed as it is."""
 
 
+class MalformedBody(BadInput):
+    """The body is not of the form that its content type names."""
+
+
 class UnreadableImage(BadInput):
     """The bytes are no whole picture of an allowed format."""
 
@@ -51,6 +57,10 @@ class InvalidOptions(BadInput):
 
 class TooLarge(BadInput):
     """The request has more bytes or pixels than the limits allow."""
+
+
+class SlowUpload(ServiceError):
+    """The body did not arrive before the request's deadline."""
 
 
 class NotFound(ServiceError):

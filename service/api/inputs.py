@@ -1,0 +1,182 @@
+"""A picture and its options out of a request, whichever of the three ways they were sent.
+
+Raw bytes with options in the query, a multipart form, or JSON with base64: all end as one `Upload`
+and one validated options model. Nothing here looks into the picture.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from service.errors import InvalidOptions, MalformedBody, UnreadableImage, UnsupportedMediaType
+
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff")
+_RAW_TYPES = frozenset(
+    (*IMAGE_TYPES, "image/jpg", "image/x-ms-bmp", "image/x-bmp", "application/octet-stream", "")
+)
+_MAX_FIELDS = 32
+_MAX_FIELD_BYTES = 64 * 1024
+_DATA_URI = re.compile(r"data:[^,]{0,100};base64,")
+_SHOWN = 60  # characters of a caller's own words that an error repeats
+
+Options = TypeVar("Options", bound=BaseModel)
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a body held.
+
+    Attributes:
+        image: the encoded picture.
+        options: names and values that came beside it, as text.
+    """
+
+    image: bytes
+    options: tuple[Pair, ...] = ()
+
+
+async def read_upload(request: Request) -> Upload:
+    """Read the body of a request.
+
+    Raises:
+        UnsupportedMediaType: its content type or encoding is none that is read here.
+        MalformedBody: it is not what its content type says.
+        UnreadableImage: there is no picture in it.
+        InvalidOptions: a part or member has no place here.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise UnsupportedMediaType(f"Bodies in the encoding {_shorten(encoding)} are not read.")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _read_form(request)
+    if kind == "application/json":
+        return parse_json(await request.body())
+    if kind in _RAW_TYPES:
+        return Upload(_not_empty(await request.body()))
+    raise UnsupportedMediaType(
+        f"Bodies of type {_shorten(kind)} are not read; send {', '.join(IMAGE_TYPES)}, "
+        "multipart/form-data or application/json."
+    )
+
+
+def parse_json(body: bytes) -> Upload:
+    """Read a JSON body: member `image` in base64, all others options.
+
+    Raises:
+        MalformedBody: it is no JSON object, or names a member twice.
+        UnreadableImage: `image` is no base64, or empty.
+        InvalidOptions: `image` is missing, or a value is of no simple kind.
+    """
+    try:
+        members = json.loads(body, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise MalformedBody("The body is not JSON, or names a member twice.") from None
+    if not isinstance(members, dict):
+        raise MalformedBody("The body is JSON, but not an object.")
+    image = members.pop("image", None)
+    if not isinstance(image, str):
+        raise InvalidOptions("The member image is missing: the picture, in base64.")
+    options = tuple(
+        (name, _as_text(name, value)) for name, value in members.items() if value is not None
+    )
+    return Upload(_not_empty(_from_base64(image)), options)
+
+
+def merge_options(model: type[Options], *sources: Iterable[Pair]) -> Options:
+    """Validate the options that came from all places together.
+
+    Args:
+        model: the route's options; it forbids names that it does not know.
+        sources: names and values as text. A name may come twice only with the same value.
+
+    Raises:
+        InvalidOptions: a name is unknown or given twice, or a value cannot be used.
+    """
+    merged: dict[str, str] = {}
+    for name, value in (pair for source in sources for pair in source):
+        if merged.setdefault(name, value) != value:
+            both = f"{_shorten(merged[name])} and {_shorten(value)}"
+            raise InvalidOptions(f"The option {_shorten(name)} is given twice: {both}.")
+    try:
+        return model.model_validate(merged)
+    except ValidationError as error:
+        known = ", ".join(model.model_fields)
+        raise InvalidOptions(" ".join(_explain(item, known) for item in error.errors())) from None
+
+
+async def _read_form(request: Request) -> Upload:
+    parser = MultiPartParser(
+        request.headers,
+        request.stream(),
+        max_files=1,
+        max_fields=_MAX_FIELDS,
+        max_part_size=_MAX_FIELD_BYTES,
+    )
+    # Files stay in memory: the body is bounded already, and the disk may be read-only.
+    parser.spool_max_size = 0
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise MalformedBody(f"The form cannot be read: {error.message}") from None
+    options = tuple((name, part) for name, part in form.multi_items() if isinstance(part, str))
+    files = [(name, part.file) for name, part in form.multi_items() if not isinstance(part, str)]
+    if [name for name, _ in files] != ["image"]:
+        raise InvalidOptions("The form needs one file part, named image.")
+    return Upload(_not_empty(files[0][1].read()), options)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a member is named twice")
+    return members
+
+
+def _as_text(name: str, value: object) -> str:
+    """Write a JSON value as the same option would be written in a query."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
+        return ",".join(str(item) for item in value)
+    raise InvalidOptions(f"The member {_shorten(name)} must be a text, a number or a list of them.")
+
+
+def _from_base64(text: str) -> bytes:
+    match = _DATA_URI.match(text)
+    digits = text[match.end() :] if match else text
+    try:
+        # Line breaks are common in base64 (the command of that name makes them).
+        return base64.b64decode("".join(digits.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise UnreadableImage("The member image is not base64.") from None
+
+
+def _not_empty(image: bytes) -> bytes:
+    if not image:
+        raise UnreadableImage("There is no picture: it is empty.")
+    return image
+
+
+def _explain(item: ErrorDetails, known: str) -> str:
+    """Say in one sentence what is wrong with one option."""
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"There is no option {_shorten(name)}; known are {known}."
+    return f"{name}: {item['msg'].removeprefix('Value error, ')}."
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
