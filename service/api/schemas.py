@@ -1,0 +1,139 @@
+"""What goes in and what comes out, as documented on `/docs`; no torch, no logic.
+
+Options models forbid what they do not know. Reply models document and test the replies; the
+replies themselves are built as plain dictionaries, since validating thousands of numbers of our
+own making again would take longer than making them.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+MaskFormat = Literal["rle", "rle_counts", "polygon", "png", "none"]
+
+
+class PictureOptions(BaseModel):
+    """Options of every route that takes one picture."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: Annotated[
+        str | None,
+        Field(
+            min_length=1, description="Variant that answers; default: the first loaded of the task."
+        ),
+    ] = None
+    labels: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            min_length=1,
+            description="Answer only these categories: names or category ids, comma separated.",
+        ),
+    ] = None
+    timeout_s: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            allow_inf_nan=False,
+            description="Seconds, from the request's arrival, after which the answer is of no "
+            "use. It can only shorten the service's own deadline.",
+        ),
+    ] = None
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+
+class SegmentOptions(PictureOptions):
+    """Options of `POST /segment`."""
+
+    score_threshold: Annotated[
+        float, Field(ge=0, le=1, description="Leave out what scores less.")
+    ] = 0.5
+    max_detections: Annotated[
+        int, Field(ge=1, le=1000, description="The most instances in the answer, best first.")
+    ] = 100
+    mask_format: Annotated[
+        MaskFormat,
+        Field(
+            description="`rle`: compressed COCO; `rle_counts`: COCO runs as numbers; `polygon`: "
+            "COCO polygons; `png`: a base64 PNG of the whole picture's size; `none`: no masks."
+        ),
+    ] = "rle"
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ImageSize(_Reply):
+    """The picture as it was understood, EXIF orientation applied."""
+
+    width: int
+    height: int
+
+
+class CompressedRle(_Reply):
+    """COCO RLE with `counts` as COCO's compressed string."""
+
+    size: Annotated[list[int], Field(description="Height and width.")]
+    counts: str
+
+
+class CountedRle(_Reply):
+    """COCO RLE with `counts` as numbers."""
+
+    size: Annotated[list[int], Field(description="Height and width.")]
+    counts: Annotated[list[int], Field(description="Runs down the columns, background first.")]
+
+
+class Instance(_Reply):
+    """One object; its members can be fed to pycocotools as they are."""
+
+    label: Annotated[str, Field(description="The category's name.")]
+    category_id: Annotated[int, Field(description="The published category id.")]
+    score: Annotated[float, Field(ge=0, le=1)]
+    bbox: Annotated[
+        list[float], Field(min_length=4, max_length=4, description="x, y, width, height; pixels.")
+    ]
+    area: Annotated[float, Field(ge=0, description="Pixels of the mask.")]
+    segmentation: Annotated[
+        CompressedRle | CountedRle | list[list[float]] | str | None,
+        Field(description="The mask in the form that `mask_format` names; null for `none`."),
+    ]
+
+
+class SegmentReply(_Reply):
+    """The objects of one picture, best score first."""
+
+    model: str
+    image: ImageSize
+    instances: list[Instance]
+    request_id: str
+
+
+class ProblemReply(BaseModel):
+    """An RFC 9457 problem."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, Field(description="Stable name of the kind of problem.")]
+    retryable: Annotated[bool, Field(description="Whether the same request may succeed later.")]
+    request_id: str
+    limit: Annotated[float | None, Field(description="The bound that was broken.")] = None
+    actual: Annotated[float | None, Field(description="What was sent instead.")] = None
+
+
+class CategoryReply(_Reply):
+    """One category that a model knows."""
+
+    id: int
+    name: str
+
+
