@@ -1,1 +1,6 @@
-"""Mask R-CNN (He et al. 2017) as published with torchvision, ResNet-50-FPN."""
+"""Mask R-CNN: instance segmentation (He et al. 2017)."""
+
+from models.mask_rcnn.config import DEMO, R50_FPN, R50_FPN_V2, MaskRcnnConfig
+from models.mask_rcnn.model import MaskRcnn
+
+__all__ = ["DEMO", "R50_FPN", "R50_FPN_V2", "MaskRcnn", "MaskRcnnConfig"]

@@ -1,0 +1,61 @@
+"""Feature pyramid (Lin et al. 2017): the trunk's levels, merged from the top down."""
+
+from collections.abc import Mapping, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.layers.norm import BuildNorm
+
+
+class FeaturePyramid(nn.Module):
+    """Levels p2 to p5 from c2 to c5, and p6 by taking every second row and column of p5.
+
+    Args:
+        in_channels: of c2 to c5.
+        out_channels: of every level.
+        build_norm: makes the norm after each convolution; without one, convolutions have a bias.
+
+    Source: torchvision FeaturePyramidNetwork with LastLevelMaxPool; differs: none.
+    """
+
+    def __init__(
+        self, in_channels: Sequence[int], out_channels: int, build_norm: BuildNorm | None
+    ) -> None:
+        super().__init__()
+        self.inner_blocks = nn.ModuleList(
+            _conv(channels, out_channels, 1, build_norm) for channels in in_channels
+        )
+        self.layer_blocks = nn.ModuleList(
+            _conv(out_channels, out_channels, 3, build_norm) for _ in in_channels
+        )
+
+    def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the pyramid.
+
+        Args:
+            features: "c2" to "c5" -> [b, c, h, w] floating.
+
+        Returns:
+            "p2" to "p6" -> [b, out_channels, h, w] of the same dtype; p2 to p5 as large as c2 to
+            c5, p6 half of p5, rounded up.
+        """
+        merged = self.inner_blocks[3](features["c5"])
+        pyramid = {"p5": self.layer_blocks[3](merged)}
+        for index in (2, 1, 0):
+            lateral = self.inner_blocks[index](features[f"c{index + 2}"])
+            merged = lateral + F.interpolate(merged, lateral.shape[-2:], mode="nearest")
+            pyramid[f"p{index + 2}"] = self.layer_blocks[index](merged)
+        pyramid["p6"] = pyramid["p5"][:, :, ::2, ::2]
+        return dict(sorted(pyramid.items()))
+
+
+def _conv(
+    in_channels: int, out_channels: int, size: int, build_norm: BuildNorm | None
+) -> nn.Sequential:
+    """A convolution, with a norm or with a bias, no activation."""
+    conv = nn.Conv2d(in_channels, out_channels, size, padding=size // 2, bias=build_norm is None)
+    nn.init.kaiming_uniform_(conv.weight, a=1)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return nn.Sequential(conv, *([build_norm(out_channels)] if build_norm else []))
