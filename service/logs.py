@@ -11,6 +11,9 @@ from typing import Any, TextIO
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that the running code works for; every line carries it."""
 
+# A caller's words must not begin lines or move the cursor of whoever reads them.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
@@ -35,7 +38,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; an exception follows on lines of its own."""
         fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
-        line = f"{_timestamp(record)} {record.levelname:<7} {record.getMessage()} {fields}".rstrip()
+        words = f"{record.getMessage()} {fields}".rstrip().translate(_CONTROLS)
+        line = f"{_timestamp(record)} {record.levelname:<7} {words}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

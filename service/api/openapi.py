@@ -1,0 +1,90 @@
+"""What `/openapi.json` says of routes that take a picture, from their options model."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from service.api import problems, schemas
+from service.api.inputs import IMAGE_TYPES
+
+# One white pixel: the smallest picture that a curious reader can send as it stands.
+_PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4//8/AAX+Av4zEpUUAAAAAElFTkSuQmCC"
+)
+_FAILURES = (400, 404, 408, 413, 415, 422, 429, 500, 503, 504, 507)
+
+
+def picture_operation(options: type[BaseModel]) -> dict[str, Any]:
+    """Return the parameters and the body of a route that takes a picture with `options`."""
+    properties = _properties(options)
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "description": schema["description"],
+                "schema": {key: value for key, value in schema.items() if key != "description"},
+            }
+            for name, schema in properties.items()
+        ],
+        "requestBody": {"required": True, "content": _contents(properties)},
+    }
+
+
+def picture_responses(reply_example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """Return the replies of a route that takes a picture: its own, the overlay, every problem."""
+    binary = {"type": "string", "format": "binary"}
+    answered = {
+        "description": "What was found; as a PNG of the picture with the result drawn on it where "
+        "`Accept` prefers `image/png`.",
+        "content": {
+            "application/json": {"example": reply_example},
+            "image/png": {"schema": binary},
+        },
+    }
+    return {200: answered, **problem_responses(*_FAILURES)}
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of the problems with these statuses."""
+    return {
+        status: {
+            "model": schemas.ProblemReply,
+            "description": " or ".join(
+                f"`{kind.code}`: {kind.title}" for kind in problems.ALL if kind.status == status
+            ),
+            "content": {problems.MEDIA_TYPE: {}},
+        }
+        for status in statuses
+    }
+
+
+def _contents(properties: dict[str, Any]) -> dict[str, Any]:
+    binary = {"type": "string", "format": "binary"}
+    encoded = {"type": "string", "contentEncoding": "base64"}
+    form = {"type": "object", "required": ["image"], "additionalProperties": False}
+    return {
+        **{kind: {"schema": binary} for kind in IMAGE_TYPES},
+        "multipart/form-data": {"schema": {**form, "properties": {"image": binary, **properties}}},
+        "application/json": {
+            "schema": {**form, "properties": {"image": encoded, **properties}},
+            "example": {"image": _PIXEL},
+        },
+    }
+
+
+def _properties(options: type[BaseModel]) -> dict[str, Any]:
+    """Return the options as JSON schemas; what may be left out is left out, never null."""
+    properties = options.model_json_schema()["properties"]
+    return {name: _without_null(schema) for name, schema in properties.items()}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in schema.items() if key not in ("anyOf", "title")}
+    if "anyOf" in schema:
+        kept.pop("default")
+        kept |= next(kind for kind in schema["anyOf"] if kind["type"] != "null")
+    if kept["type"] == "array":  # sent as one text, comma separated
+        kept = {"type": "string", "minLength": 1, "description": kept["description"]}
+    return kept
