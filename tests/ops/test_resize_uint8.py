@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.ops.resize_uint8 import resize_opencv, resize_pillow
+from tests.goldens import golden, needs_goldens
+
+
+@needs_goldens
+@pytest.mark.parametrize("case", ["tv0", "tv1", "d20", "d21", "d22"])
+def test_pillow_resizing_equals_the_official_bytes(case):
+    official = golden("pointrend", "ops_preprocess")
+    size = tuple(official.meta["parameters"][case]["out"])
+    resized = resize_pillow(torch.from_numpy(official["image"]), size)
+    assert np.array_equal(resized.numpy(), official[f"{case}_resized"])
+
+
+@needs_goldens
+@pytest.mark.parametrize("case", ["mm0", "mm1", "mm2"])
+def test_opencv_resizing_equals_the_official_bytes(case):
+    official = golden("pointrend", "ops_preprocess")
+    size = tuple(official.meta["parameters"][case]["out"])
+    resized = resize_opencv(torch.from_numpy(official["image"]), size)
+    assert np.array_equal(resized.numpy(), official[f"{case}_resized"])
+
+
+@pytest.mark.parametrize(
+    "size",
+    [(61, 82), (150, 203), (50, 203), (150, 60), (97, 60), (96, 203), (97, 131), (1, 1), (2, 700)],
+)
+def test_pillow_resizing_equals_pillow_whichever_way_each_side_goes(size):
+    image = np.random.default_rng(0).integers(0, 256, (97, 131, 3), dtype=np.uint8)
+    expected = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
+    assert np.array_equal(resize_pillow(torch.from_numpy(image), size).numpy(), expected)
+
+
+@pytest.mark.parametrize("resize", [resize_pillow, resize_opencv])
+def test_a_picture_of_the_wanted_size_stays_as_it_is(resize):
+    image = torch.randint(0, 256, (19, 23, 3), dtype=torch.uint8)
+    assert torch.equal(resize(image, (19, 23)), image)
+
+
+@pytest.mark.parametrize("resize", [resize_pillow, resize_opencv])
+def test_a_single_pixel_fills_whatever_size_is_wanted(resize):
+    image = torch.tensor([[[7, 130, 255]]], dtype=torch.uint8)
+    assert torch.equal(resize(image, (5, 9)), image.expand(5, 9, 3))
+
+
+def test_opencv_halving_is_the_mean_of_four_pixels():
+    image = torch.randint(0, 256, (20, 26, 3), dtype=torch.uint8)
+    four = image.int().reshape(10, 2, 13, 2, 3).sum(dim=(1, 3))
+    assert torch.equal(resize_opencv(image, (10, 13)).int(), (four + 2) // 4)
