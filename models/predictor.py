@@ -40,7 +40,7 @@ class ImagePredictor(Protocol):
         """
         ...
 
-    def predict(self, images: Sequence[np.ndarray], **options: Any) -> list[Any]:
+    def predict(self, images: Sequence[np.ndarray], *_: Any, **options: Any) -> list[Any]:
         """Return one output of `models.outputs` for each picture, in order.
 
         Args:

@@ -2,5 +2,14 @@
 
 from models.mask_rcnn.config import DEMO, R50_FPN, R50_FPN_V2, MaskRcnnConfig
 from models.mask_rcnn.model import MaskRcnn
+from models.mask_rcnn.predictor import MaskRcnnPredictor, build_predictor
 
-__all__ = ["DEMO", "R50_FPN", "R50_FPN_V2", "MaskRcnn", "MaskRcnnConfig"]
+__all__ = [
+    "DEMO",
+    "R50_FPN",
+    "R50_FPN_V2",
+    "MaskRcnn",
+    "MaskRcnnConfig",
+    "MaskRcnnPredictor",
+    "build_predictor",
+]

@@ -1,5 +1,6 @@
-"""Resizing of pictures and masks to an explicit size, the way the publications did it."""
+"""Resizing of pictures and masks in floats to an explicit size, the way the publications did it."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -8,7 +9,7 @@ def fit_size(image_size: tuple[int, int], min_size: int, max_size: int) -> tuple
     """Return the size whose shorter side is `min_size`, or whose longer side is `max_size`.
 
     The smaller of the two scales counts; sides are cut down to whole pixels, not rounded, so the
-    shorter side sometimes ends one pixel below `min_size`.
+    shorter side sometimes ends one pixel below `min_size`. No side falls below one pixel.
 
     Args:
         image_size: (height, width), pixels.
@@ -21,17 +22,28 @@ def fit_size(image_size: tuple[int, int], min_size: int, max_size: int) -> tuple
     return max(1, int(image_size[0] * scale)), max(1, int(image_size[1] * scale))
 
 
-def resize_bilinear(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return pictures resampled bilinearly, pixel centres at halves, never antialiased.
+def resize_bilinear(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return a picture resampled bilinearly, pixel centres at halves, never antialiased.
+
+    Only the pixels that count are turned into floats: the memory it takes grows with the result,
+    not with the picture.
 
     Args:
-        images: [b, c, h, w] floating.
+        image: [h, w, c] uint8 or floating.
         size: wanted (height, width), pixels.
 
     Returns:
-        [b, c, size] of the same dtype.
+        [size, c] float32, in the picture's own range.
     """
-    return F.interpolate(images, size, mode="bilinear", align_corners=False)
+    (top, bottom), down = _taps(image.shape[0], size[0], image.device)
+    (left, right), across = _taps(image.shape[1], size[1], image.device)
+    down, across = down[:, None, None], across[:, None]
+
+    def blended_columns(rows: Tensor) -> Tensor:
+        lines = image.index_select(0, rows)
+        return torch.lerp(lines[:, left].float(), lines[:, right].float(), across)
+
+    return torch.lerp(blended_columns(top), blended_columns(bottom), down)
 
 
 def resize_nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
@@ -45,3 +57,13 @@ def resize_nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
         [n, size] uint8.
     """
     return F.interpolate(masks[None].byte(), size, mode="nearest")[0]
+
+
+def _taps(
+    old_length: int, new_length: int, device: torch.device
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """One axis: the two source indices of each new one, and the weight of the second."""
+    centres = torch.arange(new_length, device=device, dtype=torch.float32) + 0.5
+    positions = (centres * (old_length / new_length) - 0.5).clamp(min=0)
+    low = positions.long().clamp(max=old_length - 1)
+    return (low, (low + 1).clamp(max=old_length - 1)), positions - low

@@ -1,0 +1,125 @@
+"""Weight files: the only place that reads them, strictly and without running what is in them."""
+
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+Checkpoint = str | Path | Mapping[str, Any]
+
+_UNUSED_COUNTER = "num_batches_tracked"  # of batch norms; nothing that infers reads it
+_WRAPPER = "model"  # training scripts put the weights under this key, beside optimiser and epoch
+_SHOWN_NAMES = 10
+# What the readers raise for files that are cut short, garbled or of another kind.
+_UNREADABLE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    EOFError,
+    AttributeError,
+    TypeError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    SafetensorError,
+)
+
+
+class CheckpointError(Exception):
+    """Weights that cannot be read or do not fit the network."""
+
+
+def read(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """Return the weights of a file or a mapping, [any] of any dtype by name.
+
+    Args:
+        checkpoint: path of a .pth, .pt, .bin or .safetensors file, or names -> arrays or tensors.
+
+    Raises:
+        CheckpointError: no such file, or no weights in it.
+    """
+    content = checkpoint if isinstance(checkpoint, Mapping) else _read_file(Path(checkpoint))
+    if isinstance(content, Mapping) and isinstance(content.get(_WRAPPER), Mapping):
+        content = content[_WRAPPER]
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"weights by name expected, found a {type(content).__name__}")
+    return {str(name): _to_tensor(str(name), value) for name, value in content.items()}
+
+
+def load_strict(
+    module: nn.Module, weights: Mapping[str, Tensor], rename: Callable[[str], str] = str
+) -> None:
+    """Give a network its weights, float32 copies; names and shapes must be exactly its own.
+
+    Args:
+        module: may be on the meta device; afterwards it is where the weights are.
+        weights: [any] by published name.
+        rename: published name -> the network's name.
+
+    Raises:
+        CheckpointError: names missing, unexpected or of another shape; all of them counted.
+    """
+    renamed = {rename(name): tensor for name, tensor in weights.items()}
+    expected = module.state_dict()
+    _check_fit(expected, renamed)
+    fitting = {
+        name: renamed[name].to(own.dtype, copy=True)
+        if name in renamed
+        else torch.zeros_like(own, device="cpu")
+        for name, own in expected.items()
+    }
+    module.load_state_dict(fitting, assign=True)
+
+
+def _read_file(path: Path) -> Any:
+    """Whatever the file holds, mapped into memory where its format allows."""
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        is_mappable = zipfile.is_zipfile(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mappable)
+    except _UNREADABLE as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise CheckpointError(f"cannot read {path}: {reason}") from error
+
+
+def _to_tensor(name: str, value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.detach()
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(np.require(value, requirements=["C", "W"]))
+    raise CheckpointError(f"{name} is a {type(value).__name__}, not an array")
+
+
+def _check_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    """Compare names and shapes, the counters of batch norms aside."""
+    problems = {
+        "missing": [name for name in expected if name not in given and not _is_counter(name)],
+        "unexpected": [name for name in given if name not in expected and not _is_counter(name)],
+        "misshapen": [
+            f"{name} {list(given[name].shape)} instead of {list(own.shape)}"
+            for name, own in expected.items()
+            if name in given and given[name].shape != own.shape
+        ],
+    }
+    texts = [_list(problem, names) for problem, names in problems.items() if names]
+    if texts:
+        raise CheckpointError("the weights do not fit the network: " + "; ".join(texts))
+
+
+def _is_counter(name: str) -> bool:
+    return name.rpartition(".")[2] == _UNUSED_COUNTER
+
+
+def _list(problem: str, names: list[str]) -> str:
+    """All of a short list, the beginning of a long one."""
+    rest = len(names) - _SHOWN_NAMES
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"{len(names)} {problem}: {', '.join(names[:_SHOWN_NAMES])}{more}"

@@ -1,0 +1,132 @@
+"""Pictures in, instances out: preprocess, network, postprocess."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models import checkpoint
+from models.layers.norm import fold_batch_norms
+from models.mask_rcnn.config import MaskRcnnConfig
+from models.mask_rcnn.model import MaskRcnn
+from models.mask_rcnn.postprocess import BoxDetections, Selection, detect, to_instances
+from models.mask_rcnn.preprocess import NetworkInput, input_shape, preprocess
+from models.mask_rcnn.published_names import to_new_name
+from models.outputs import InstanceMasks
+from models.predictor import Category
+
+
+class MaskRcnnPredictor:
+    """A Mask R-CNN on its device; see `models.predictor.ImagePredictor`.
+
+    Args:
+        model: ready for inference; its parameters' device and dtype are where and in what it runs.
+            Boxes, scores and their arithmetic are float32 whatever the dtype.
+    """
+
+    def __init__(self, model: MaskRcnn) -> None:
+        self._model = model
+        self._config = model.config
+        parameter = next(model.parameters())
+        self._device, self._dtype = parameter.device, parameter.dtype
+
+    @property
+    def categories(self) -> Mapping[int, Category]:
+        """Label -> category, in rising label order."""
+        return self._config.categories
+
+    def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the padded (height, width) in which the network sees a picture, pixels."""
+        return input_shape(image_size, self._config)
+
+    def predict(
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        score_threshold: float | None = None,
+        max_detections: int | None = None,
+        labels: Collection[int] | None = None,
+    ) -> list[InstanceMasks]:
+        """Return the instances of each picture, in order.
+
+        Pictures of one input shape run as one batch and others by themselves, so that none sees
+        more padding than it would alone.
+
+        Args:
+            images: each [h, w, 3] uint8, RGB.
+            score_threshold: scores must be above it; None: the config's 0.05.
+            max_detections: at most so many a picture; None: the config's 100.
+            labels: only these; None: all.
+
+        Raises:
+            ValueError: an image of another shape or dtype, or without pixels.
+        """
+        config = self._config
+        selection = Selection(
+            config.box_score_thresh if score_threshold is None else score_threshold,
+            config.box_detections_per_img if max_detections is None else max_detections,
+            labels,
+        )
+        tensors = [_to_tensor(image).to(self._device) for image in images]
+        buckets = defaultdict(list)
+        for index, image in enumerate(tensors):
+            buckets[self.input_shape((image.shape[0], image.shape[1]))].append(index)
+        outputs: dict[int, InstanceMasks] = {}
+        for indices in buckets.values():
+            batch = preprocess([tensors[index] for index in indices], config)
+            detections, mask_scores = self._forward(batch, selection)
+            instances = to_instances(
+                detections, mask_scores, batch.image_sizes, batch.original_sizes
+            )
+            outputs.update(zip(indices, instances, strict=True))
+        return [outputs[index] for index in range(len(images))]
+
+    @torch.inference_mode()
+    def _forward(
+        self, batch: NetworkInput, selection: Selection
+    ) -> tuple[list[BoxDetections], Tensor]:
+        """Detections of one batch and the masks over their boxes."""
+        outputs = self._model(batch.images.to(self._dtype), batch.image_sizes)
+        detections = detect(outputs, batch.image_sizes, selection, self._config)
+        mask_scores = self._model.mask_scores(
+            outputs.features,
+            [found.boxes_xyxy for found in detections],
+            torch.cat([found.labels for found in detections]),
+        )
+        return detections, mask_scores
+
+
+def build_predictor(
+    config: MaskRcnnConfig,
+    weights: Mapping[str, Tensor],
+    device: str | torch.device,
+    dtype: torch.dtype,
+) -> MaskRcnnPredictor:
+    """Return a predictor with the given weights, its norms folded into the convolutions.
+
+    Args:
+        config: of the network.
+        weights: [any] floating, under the published names, old or new.
+        device: where it shall run.
+        dtype: of convolutions and linear layers.
+
+    Raises:
+        CheckpointError: the weights do not fit.
+    """
+    with torch.device("meta"):
+        model = MaskRcnn(config)
+    checkpoint.load_strict(model, weights, to_new_name)
+    fold_batch_norms(model)
+    model.eval().requires_grad_(requires_grad=False)
+    # The network's convolutions are quicker with channels last in memory, on CPU and GPU.
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return MaskRcnnPredictor(model.to(device=torch.device(device), dtype=dtype))
+
+
+def _to_tensor(image: np.ndarray) -> Tensor:
+    """[h, w, 3] uint8, checked; a copy only where torch cannot share the memory."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"[h, w, 3] uint8 expected, got {list(image.shape)} {image.dtype}")
+    return torch.from_numpy(np.require(image, requirements=["C", "W"]))
