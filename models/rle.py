@@ -43,33 +43,16 @@ def encode(mask: Bitmap) -> Rle:
 
     Source: cocodataset/cocoapi: common/maskApi.c, rleEncode; differs: none.
     """
-    return from_crop(mask, (0, 0), mask.shape)
-
-
-def from_crop(crop: Bitmap, offset_xy: tuple[int, int], size: Sequence[int]) -> Rle:
-    """Encode a picture that is background but for one rectangle, without making the picture.
-
-    Args:
-        crop: [h, w] bool, the rectangle; may be empty.
-        offset_xy: (x, y) of its top-left pixel; the whole rectangle lies inside the picture.
-        size: (height, width) of the picture.
-
-    Raises:
-        ValueError: the rectangle reaches out of the picture, or either is no bitmap's size.
-    """
-    height, width = _checked_size(size)
-    if crop.ndim != 2 or crop.dtype != np.bool_:
-        raise ValueError(f"a mask is [h, w] bool, not {list(crop.shape)} {crop.dtype}")
-    (rows, columns), (x, y) = crop.shape, offset_xy
-    if min(x, y) < 0 or x + columns > width or y + rows > height:
-        raise ValueError(f"a {columns}x{rows} crop at {x},{y} leaves the {width}x{height} picture")
+    if mask.ndim != 2 or mask.dtype != np.bool_:
+        raise ValueError(f"a mask is [h, w] bool, not {list(mask.shape)} {mask.dtype}")
+    height, width = _checked_size(mask.shape)
     # A line a column, each after one False, so that runs end with their column.
-    line = rows + 1
-    flat = np.zeros(columns * line + 1, dtype=bool)
-    flat[:-1].reshape(columns, line)[:, 1:] = crop.T
+    line = height + 1
+    flat = np.zeros(width * line + 1, dtype=bool)
+    flat[:-1].reshape(width, line)[:, 1:] = mask.T
     edges = np.flatnonzero(flat[1:] != flat[:-1])
-    positions = (x + edges // line) * height + y + edges % line
-    return from_runs(positions[0::2], positions[1::2], size)
+    positions = edges - edges // line
+    return from_runs(positions[0::2], positions[1::2], mask.shape)
 
 
 def from_runs(starts: Ints, ends: Ints, size: Sequence[int]) -> Rle:
