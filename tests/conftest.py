@@ -2,10 +2,14 @@
 
 import pytest
 import torch
+from hypothesis import settings
 
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)
+    # The first call of an operator is slow, and a run must be repeatable.
+    settings.register_profile("maskd", deadline=None, derandomize=True)
+    settings.load_profile("maskd")
 
 
 @pytest.fixture(autouse=True)
