@@ -1,0 +1,153 @@
+"""The facade that routes and sessions see: which models there are, room for a picture, answers."""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from service.engine.clock import Clock, MonotonicClock
+from service.engine.loader import Loader, ZooLoader
+from service.engine.pool import ModelStatus, Pool
+from service.errors import NotReady
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """Room for one picture, held from before it is decoded until it is answered.
+
+    Attributes:
+        model: the variant that will see it.
+        deadline: monotonic seconds; an answer after it is of no use.
+    """
+
+    model: str
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One picture's answer.
+
+    Attributes:
+        output: of `models.outputs`, by the model's task.
+        model: the variant that made it.
+        queue_wait_s: seconds from `predict` to the start of its batch.
+        run_s: seconds that its batch ran.
+        batch_size: pictures in the forward pass that made it.
+    """
+
+    output: Any
+    model: str
+    queue_wait_s: float
+    run_s: float
+    batch_size: int
+
+
+class Engine:
+    """Loaded models behind queues.
+
+        await engine.start()
+        model = engine.find("segment", options.model)
+        with engine.admit(model.name, pixels, deadline) as ticket:
+            image = await decode(upload)
+            prediction = await engine.predict(ticket, image, {"score_threshold": 0.5})
+
+    State: `_open_tickets`, `_is_draining`; changed on the event loop only.
+
+    Args:
+        settings: models, devices and limits.
+        registry: where the engine's metrics are registered; None: one of its own.
+        loader: makes predictors from names; None: `models.zoo`.
+        clock: None: the machine's.
+
+    Attributes:
+        registry: what `/metrics` renders.
+        failed: set once a model has lost all its devices; only a new process mends that.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: CollectorRegistry | None = None,
+        loader: Loader | None = None,
+        clock: Clock | None = None,
+    ) -> None: ...
+
+    async def start(self) -> None:
+        """Load and warm up every configured model; return once all are ready.
+
+        Raises:
+            EngineStartError: one of them cannot be loaded or run; the message is one line.
+        """
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every configured model takes work."""
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether new work is refused for good."""
+
+    def models(self) -> tuple[ModelStatus, ...]:
+        """Return what is loaded, in the order of the settings."""
+
+    def find(self, task: str, name: str | None = None) -> ModelStatus:
+        """Return the named model, or the task's first.
+
+        Raises:
+            NotFound: it is not loaded; the message names those that are.
+            InvalidOptions: it does another task.
+            NotReady: models are still loading.
+        """
+
+    @contextmanager
+    def admit(self, model: str, pixels: int, deadline: float) -> Iterator[Ticket]:
+        """Hold room for one picture; refuse at once where there is none.
+
+        To be entered before the picture is decoded, so that memory stays bounded, and left once
+        it is answered.
+
+        Args:
+            model: name of a loaded model.
+            pixels: of the picture, as its header says.
+            deadline: monotonic seconds.
+
+        Raises:
+            NotFound: no such model is loaded.
+            NotReady: draining, still loading, or the model's devices are lost.
+            DeadlineExceeded: it has passed already.
+            Overloaded: too many pictures or pixels are admitted, or those ahead would take longer
+                than the deadline leaves; carries when to come back.
+        """
+
+    async def predict(
+        self, ticket: Ticket, image: np.ndarray, options: Mapping[str, Hashable]
+    ) -> Prediction:
+        """Return the answer for the ticket's picture.
+
+        Args:
+            ticket: from `admit`, still held.
+            image: [h, w, 3] uint8, RGB.
+            options: the family's own, as its predictor's `predict` takes them; hashable values.
+
+        Raises:
+            DeadlineExceeded: the deadline passed first.
+            OutOfMemory: the device cannot hold even this one picture.
+            InferenceFailed: the network, or its device, failed on it.
+            NotReady: the engine was closed, or the model lost its devices, while it waited.
+        """
+
+    def drain(self) -> None:
+        """Turn not ready and refuse new work; what is admitted goes on."""
+
+    async def wait_idle(self) -> None:
+        """Return once no ticket is held."""
+
+    async def aclose(self) -> None:
+        """Fail what still waits and let the devices go; safe to call twice."""

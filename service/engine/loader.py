@@ -1,0 +1,64 @@
+"""Where predictors come from: the zoo, with checkpoints from the weights folder or included."""
+
+from pathlib import Path
+from typing import Protocol
+
+from models import zoo
+from models.predictor import ImagePredictor
+from service.settings import Settings
+
+_SUFFIXES = (".safetensors", ".pth")
+
+
+class EngineStartError(Exception):
+    """The engine cannot start; the message is one line that says why."""
+
+
+class Loader(Protocol):
+    """Makes predictors from names."""
+
+    def task(self, name: str) -> str:
+        """Return what the variant does, as the routes call it.
+
+        Raises:
+            KeyError: there is no such variant.
+        """
+        ...
+
+    def load(self, name: str, device: str) -> ImagePredictor:
+        """Return the variant's predictor on a device; called off the event loop, many at once.
+
+        Raises:
+            Exception: it cannot be loaded; the message tells why.
+        """
+        ...
+
+
+class ZooLoader:
+    """Variants of `models.zoo`.
+
+    Weights are `<variant>.safetensors` or `.pth` of the weights folder, else those included.
+
+    Args:
+        settings: `weights_dir` and `dtype`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._weights_dir = Path(settings.weights_dir)
+        self._dtype = settings.dtype
+
+    def task(self, name: str) -> str:
+        """See `Loader`."""
+        variants = zoo.available()
+        if name not in variants:
+            raise zoo.UnknownVariant(name)
+        return variants[name].task
+
+    def load(self, name: str, device: str) -> ImagePredictor:
+        """See `Loader`."""
+        return zoo.load(name, self._checkpoint(name), device, dtype=self._dtype)
+
+    def _checkpoint(self, name: str) -> Path | None:
+        """The variant's file in the weights folder, if there is one."""
+        paths = (self._weights_dir / f"{name}{suffix}" for suffix in _SUFFIXES)
+        return next((path for path in paths if path.is_file()), None)

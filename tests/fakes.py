@@ -1,0 +1,156 @@
+"""Stand-ins behind the service's own interfaces: a network, a loader, time, a thread."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from models import rle
+from models.outputs import InstanceMasks, Masks
+from models.predictor import Category
+
+CATEGORIES = {1: Category(1, "circle"), 2: Category(2, "square")}
+
+
+class FakeModel:
+    """A network that sees one circle in the upper left quarter of every picture.
+
+    State: `calls`, one entry a forward pass, in order.
+
+    Args:
+        answer: output for a picture and its options; it may raise as a network would.
+        gate: every pass waits here.
+    """
+
+    def __init__(
+        self, answer: Callable[..., Any] | None = None, gate: "Gate | None" = None
+    ) -> None:
+        self._answer = answer or _one_circle
+        self._gate = gate
+        self.categories: Mapping[int, Category] = CATEGORIES
+        self.calls: list[tuple[tuple[np.ndarray, ...], dict[str, Any]]] = []
+
+    def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        return image_size
+
+    def predict(self, images: Sequence[np.ndarray], *_: Any, **options: Any) -> list[Any]:
+        self.calls.append((tuple(images), options))
+        if self._gate is not None:
+            self._gate.pass_through()
+        return [self._answer(image, **options) for image in images]
+
+
+class FakeLoader:
+    """Variants by name; an exception in a model's place is what loading it raises.
+
+    Args:
+        models: by variant name; every device gets the same one.
+        tasks: of the variants that do not segment.
+    """
+
+    def __init__(self, models: Mapping[str, Any], tasks: Mapping[str, str] | None = None) -> None:
+        self._models = dict(models)
+        self._tasks = dict(tasks or {})
+
+    def task(self, name: str) -> str:
+        if name not in self._models:
+            raise KeyError(name)
+        return self._tasks.get(name, "segment")
+
+    def load(self, name: str, device: str) -> Any:
+        del device
+        model = self._models[name]
+        if isinstance(model, Exception):
+            raise model
+        return model
+
+
+class Gate:
+    """A door on a thread's way; open until `close`.
+
+    A closed gate that is never opened again lets go after ten seconds, so that a failing test
+    ends.
+    """
+
+    def __init__(self) -> None:
+        self._door = threading.Event()
+        self._door.set()
+        self._arrived = threading.Semaphore(0)
+
+    def close(self) -> None:
+        self._door.clear()
+
+    def open(self) -> None:
+        self._door.set()
+
+    def pass_through(self) -> None:
+        self._arrived.release()
+        if not self._door.wait(10):
+            raise TimeoutError("nobody opened the gate")
+
+    def wait_arrival(self) -> None:
+        """Return once somebody has come to the gate; each arrival counts once."""
+        if not self._arrived.acquire(timeout=10):
+            raise TimeoutError("nobody came to the gate")
+
+
+class ManualClock:
+    """A clock that moves when told, calling on its way back whoever asked to be called."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self._now = now
+        self._timers: list[_ManualTimer] = []
+
+    def now(self) -> float:
+        return self._now
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> "_ManualTimer":
+        timer = _ManualTimer(when, callback)
+        self._timers.append(timer)
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        end = self._now + seconds
+        while due := [timer for timer in self._timers if timer.callback and timer.when <= end]:
+            timer = min(due, key=lambda timer: timer.when)
+            self._timers.remove(timer)
+            self._now = max(self._now, timer.when)
+            timer.fire()
+        self._now = end
+
+    @property
+    def next_call(self) -> float | None:
+        """When the next call is due."""
+        return min((timer.when for timer in self._timers if timer.callback), default=None)
+
+
+class _ManualTimer:
+    def __init__(self, when: float, callback: Callable[[], object]) -> None:
+        self.when = when
+        self.callback: Callable[[], object] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+    def fire(self) -> None:
+        if self.callback is not None:
+            self.callback()
+
+
+def picture(height: int = 48, width: int = 64) -> np.ndarray:
+    """[height, width, 3] uint8, all grey."""
+    return np.full((height, width, 3), 127, np.uint8)
+
+
+def _one_circle(image: np.ndarray, **_: Any) -> InstanceMasks:
+    height, width = image.shape[:2]
+    mask = np.zeros((height, width), bool)
+    mask[: height // 2, : width // 2] = True
+    return InstanceMasks(
+        boxes_xyxy=torch.tensor([[0.0, 0.0, width // 2, height // 2]]),
+        labels=torch.tensor([1]),
+        scores=torch.tensor([0.9]),
+        masks=Masks(1, (height, width), lambda: [rle.encode(mask)]),
+    )
