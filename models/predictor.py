@@ -14,10 +14,12 @@ class Category:
     Attributes:
         id: the published category id (COCO: 1 to 90 with gaps).
         name: the published name, lower case.
+        colour: (red, green, blue) in which the data set draws it, None if it has none.
     """
 
     id: int
     name: str
+    colour: tuple[int, int, int] | None = None
 
 
 @runtime_checkable
