@@ -58,8 +58,14 @@ def _detweights() -> ModuleType:
 
 def weights(family: str, meta: dict[str, Any]) -> dict[str, np.ndarray]:
     """The golden's weights under their published names, aliases included."""
-    published = manifest(family, meta["manifest"])
+    published = manifest(family, meta.get("manifest", f"manifest-{meta.get('variant')}.json"))
     state = _detweights().fill(published["tensors"], meta["salt"], meta.get("gains"))
     for alias, owner in published.get("aliases", {}).items():
         state[alias] = state[owner]
     return state
+
+
+def uniform(name: str, shape: tuple[int, ...], salt: int = 0) -> np.ndarray:
+    """Float32 values in [-1, 1) that the goldens' makers drew under `name`."""
+    values = _detweights().uniform(name, int(np.prod(shape)), salt)
+    return values.astype(np.float32).reshape(shape)

@@ -102,10 +102,11 @@ R50_FPN_V2 = replace(
     box_linears=(1024,),
 )
 
-# Figures are 12 to 50 % of the shorter side across, about 30 to 130 pixels here.
+# Figures are 12 to 50 % of the shorter side across, about 25 to 110 pixels here. Proposals are few:
+# a picture holds eight figures at most.
 DEMO = MaskRcnnConfig(
     categories=labels.FIGURES,
-    min_size=256,
+    min_size=224,
     max_size=448,
     stem_channels=32,
     mid_channels=(16, 32, 64, 128),
@@ -113,14 +114,14 @@ DEMO = MaskRcnnConfig(
     norm="batch",
     norm_eps=1e-5,
     has_head_norms=True,
-    pyramid_channels=64,
+    pyramid_channels=48,
     anchor_sizes=(24, 40, 64, 100, 152),
-    rpn_pre_nms_top_n_train=500,
-    rpn_post_nms_top_n_train=500,
-    rpn_pre_nms_top_n_test=300,
-    rpn_post_nms_top_n_test=200,
+    rpn_pre_nms_top_n_train=200,
+    rpn_post_nms_top_n_train=150,
+    rpn_pre_nms_top_n_test=200,
+    rpn_post_nms_top_n_test=100,
     rpn_batch_size_per_image=128,
     box_linears=(256, 256),
-    box_batch_size_per_image=64,
-    mask_channels=(64, 64, 64),
+    box_batch_size_per_image=48,
+    mask_channels=(48, 48, 48),
 )

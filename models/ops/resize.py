@@ -56,6 +56,8 @@ def resize_nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         [n, size] uint8.
     """
+    if not len(masks):
+        return masks.new_zeros((0, *size), dtype=torch.uint8)
     return F.interpolate(masks[None].byte(), size, mode="nearest")[0]
 
 
