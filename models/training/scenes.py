@@ -75,15 +75,20 @@ class Rendering:
         numbers = np.arange(1, len(self.labels) + 1, dtype=np.uint8)
         return self.owners[None] == numbers[:, None, None]
 
-    @cached_property
-    def boxes_xyxy(self) -> Plane:
+    @property
+    def boxes_xyxy(self) -> npt.NDArray[np.float32]:
         """[n, 4] float32, pixel edges: tight around the seen part; zeros if none is seen."""
-        boxes = np.zeros((len(self.labels), 4), dtype=np.float32)
-        for box, mask in zip(boxes, self.masks, strict=True):
-            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-            if len(rows):
-                box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-        return boxes
+        return tight_boxes(self.masks)
+
+
+def tight_boxes(masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Return [n, 4] float32, xyxy, pixel edges: around each of [n, h, w] masks; zeros if empty."""
+    boxes = np.zeros((len(masks), 4), dtype=np.float32)
+    for box, mask in zip(boxes, masks, strict=True):
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if len(rows):
+            box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    return boxes
 
 
 def scene_at(seed: int, index: int, world: World | None = None) -> Scene:
