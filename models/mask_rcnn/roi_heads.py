@@ -71,7 +71,7 @@ class MaskPredictor(nn.Module):
         bias = self.get_parameter("conv5_mask.bias").repeat(4)
         pixels = F.relu(F.linear(cells, quarters, bias), inplace=True)
         kernels = self.mask_fcn_logits.weight[labels].view(count, channels, 1)
-        logits = pixels.reshape(count, -1, channels) @ kernels
+        logits = pixels.reshape(count, 4 * height * width, channels) @ kernels
         logits = logits + self.get_parameter("mask_fcn_logits.bias")[labels].view(count, 1, 1)
         grid = logits.float().view(count, height, width, 2, 2)
         return grid.permute(0, 1, 3, 2, 4).reshape(count, 2 * height, 2 * width)
