@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from models import checkpoint
-from models.layers.norm import fold_batch_norms
+from models.layers import inference
 from models.mask_rcnn.config import MaskRcnnConfig
 from models.mask_rcnn.model import MaskRcnn
 from models.mask_rcnn.postprocess import BoxDetections, Selection, detect, to_instances
 from models.mask_rcnn.preprocess import NetworkInput, input_shape, preprocess
 from models.mask_rcnn.published_names import to_new_name
+from models.ops.images import to_tensor
 from models.outputs import InstanceMasks
 from models.predictor import Category
 
@@ -69,7 +70,7 @@ class MaskRcnnPredictor:
             config.box_detections_per_img if max_detections is None else max_detections,
             labels,
         )
-        tensors = [_to_tensor(image).to(self._device) for image in images]
+        tensors = [to_tensor(image).to(self._device) for image in images]
         buckets = defaultdict(list)
         for index, image in enumerate(tensors):
             buckets[self.input_shape((image.shape[0], image.shape[1]))].append(index)
@@ -118,15 +119,4 @@ def build_predictor(
     with torch.device("meta"):
         model = MaskRcnn(config)
     checkpoint.load_strict(model, weights, to_new_name)
-    fold_batch_norms(model)
-    model.eval().requires_grad_(requires_grad=False)
-    # The network's convolutions are quicker with channels last in memory, on CPU and GPU.
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return MaskRcnnPredictor(model.to(device=torch.device(device), dtype=dtype))
-
-
-def _to_tensor(image: np.ndarray) -> Tensor:
-    """[h, w, 3] uint8, checked; a copy only where torch cannot share the memory."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ValueError(f"[h, w, 3] uint8 expected, got {list(image.shape)} {image.dtype}")
-    return torch.from_numpy(np.require(image, requirements=["C", "W"]))
+    return MaskRcnnPredictor(inference.prepare(model, device, dtype))

@@ -35,8 +35,8 @@ def resize_bilinear(image: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         [size, c] float32, in the picture's own range.
     """
-    (top, bottom), down = _taps(image.shape[0], size[0], image.device)
-    (left, right), across = _taps(image.shape[1], size[1], image.device)
+    (top, bottom), down = bilinear_taps(image.shape[0], size[0], image.device)
+    (left, right), across = bilinear_taps(image.shape[1], size[1], image.device)
     down, across = down[:, None, None], across[:, None]
 
     def blended_columns(rows: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def resize_nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(masks[None].byte(), size, mode="nearest")[0]
 
 
-def _taps(
+def bilinear_taps(
     old_length: int, new_length: int, device: torch.device
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """One axis: the two source indices of each new one, and the weight of the second."""

@@ -1,0 +1,24 @@
+"""PointRend: semantic segmentation with refined borders (Kirillov et al. 2020)."""
+
+from models.pointrend.config import (
+    DEEPLABV3_R50,
+    DEEPLABV3_R101,
+    FPN_R50_ADE20K,
+    FPN_R101_ADE20K,
+    FPN_R101_CITYSCAPES,
+    PointRendConfig,
+)
+from models.pointrend.model import PointRend
+from models.pointrend.predictor import PointRendPredictor, build_predictor
+
+__all__ = [
+    "DEEPLABV3_R50",
+    "DEEPLABV3_R101",
+    "FPN_R50_ADE20K",
+    "FPN_R101_ADE20K",
+    "FPN_R101_CITYSCAPES",
+    "PointRend",
+    "PointRendConfig",
+    "PointRendPredictor",
+    "build_predictor",
+]

@@ -1,0 +1,115 @@
+"""Pictures in, label maps out: preprocess, network, subdivision, postprocess."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models import checkpoint
+from models.layers import inference
+from models.ops.images import to_tensor
+from models.outputs import SemanticMap
+from models.pointrend.config import PointRendConfig
+from models.pointrend.model import CoarseOutputs, PointRend
+from models.pointrend.postprocess import label_map, way_back
+from models.pointrend.preprocess import NetworkInput, input_shape, preprocess
+from models.pointrend.published_names import recognise, translate
+from models.predictor import Category
+
+
+class PointRendPredictor:
+    """A PointRend on its device; see `models.predictor.ImagePredictor`.
+
+    Args:
+        model: ready for inference; its parameters' device and dtype are where and in what it runs.
+            Logits and points are float32 whatever the dtype.
+    """
+
+    def __init__(self, model: PointRend) -> None:
+        self._model = model
+        self._config = model.config
+        parameter = next(model.parameters())
+        self._device, self._dtype = parameter.device, parameter.dtype
+
+    @property
+    def categories(self) -> Mapping[int, Category]:
+        """Label -> category, in rising label order."""
+        return self._config.categories
+
+    def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the padded (height, width) in which the network sees a picture, pixels."""
+        return input_shape(image_size, self._config)
+
+    def predict(self, images: Sequence[np.ndarray], *, refine: bool = True) -> list[SemanticMap]:
+        """Return the label map of each picture, in order.
+
+        Pictures of one input shape run as one batch and others by themselves, so that none sees
+        more padding than it would alone.
+
+        Args:
+            images: each [h, w, 3] uint8, RGB.
+            refine: ask the point head about uncertain borders; otherwise the coarse logits are
+                only enlarged.
+
+        Raises:
+            ValueError: an image of another shape or dtype, or without pixels.
+        """
+        tensors = [to_tensor(image) for image in images]
+        buckets = defaultdict(list)
+        for index, image in enumerate(tensors):
+            buckets[self.input_shape((image.shape[0], image.shape[1]))].append(index)
+        outputs: dict[int, SemanticMap] = {}
+        for indices in buckets.values():
+            batch = preprocess([tensors[index] for index in indices], self._config)
+            outputs.update(zip(indices, self._forward(batch, refine=refine), strict=True))
+        return [outputs[index] for index in range(len(images))]
+
+    @torch.inference_mode()
+    def _forward(self, batch: NetworkInput, *, refine: bool) -> list[SemanticMap]:
+        """Label maps of one batch; full-size logits exist of one picture at a time."""
+        images = batch.images.to(device=self._device, dtype=self._dtype)
+        outputs = self._model(images)
+        shape = (images.shape[2], images.shape[3])
+        is_refined = refine and self._model.point_head is not None
+        maps = []
+        for index, sizes in enumerate(zip(batch.image_sizes, batch.original_sizes, strict=True)):
+            picture = CoarseOutputs(
+                outputs.coarse_logits[index, None], outputs.fine_features[index, None]
+            )
+            logits = picture.coarse_logits
+            if is_refined:
+                logits = self._model.refine(picture, shape[1])
+            labels = label_map(logits[0], way_back(shape, *sizes))
+            maps.append(SemanticMap(labels.cpu(), is_refined))
+        return maps
+
+
+def build_predictor(
+    config: PointRendConfig,
+    weights: Mapping[str, Tensor],
+    device: str | torch.device,
+    dtype: torch.dtype,
+) -> PointRendPredictor:
+    """Return a predictor with the given weights, its norms folded into the convolutions.
+
+    Args:
+        config: of the network.
+        weights: [any] floating, under the names of one publication or under ours. Those of
+            torchvision's DeepLabV3 may lack the point head; answers then stay coarse.
+        device: where it shall run.
+        dtype: of convolutions and linear layers.
+
+    Raises:
+        CheckpointError: the weights do not fit.
+    """
+    naming = recognise(weights)
+    ours = translate(weights, naming)
+    if naming.may_lack_point_head and not any(name.startswith("point_head.") for name in ours):
+        config = replace(config, has_point_head=False)
+    with torch.device("meta"):
+        model = PointRend(config)
+    checkpoint.load_strict(model, ours)
+    return PointRendPredictor(inference.prepare(model, device, dtype))
