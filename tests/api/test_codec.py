@@ -2,6 +2,7 @@ import io
 import itertools
 import json
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from service.api.codec import decode, probe
 from service.errors import TooLarge, UnreadableImage
@@ -98,10 +100,10 @@ def test_metadata_behind_the_pixels_is_not_waited_for():
     np.testing.assert_array_equal(read(moved), drawn())
 
 
-@pytest.mark.parametrize("garbage", [b"MM\0*\0\0\0\x08\xff\xff garbage", b"no such thing"])
-def test_broken_metadata_does_not_cost_the_picture(garbage):
-    pixels = read(encoded(drawn(), "JPEG", exif=b"Exif\0\0" + garbage))
-    np.testing.assert_array_equal(pixels, read(encoded(drawn(), "JPEG")))
+def test_broken_metadata_does_not_cost_the_picture():
+    garbage = PngInfo()
+    garbage.add_text("Raw profile type exif", "\nexif\n  4\nno hexadecimals")
+    np.testing.assert_array_equal(read(encoded(drawn(), "PNG", pnginfo=garbage)), drawn())
 
 
 gray = drawn()[..., 1]
@@ -145,12 +147,12 @@ def test_opacity_is_dropped_and_the_colours_under_it_stay():
     np.testing.assert_array_equal(read(encoded(image, "PNG")), drawn())
 
 
-@pytest.mark.filterwarnings("error")
 def test_a_palette_with_transparent_entries_keeps_its_colours():
     image = Image.fromarray(drawn()).quantize(64)
     expected = np.asarray(image.convert("RGB"))
     data = encoded(image, "PNG", transparency=bytes(range(64)))
-    np.testing.assert_array_equal(read(data), expected)
+    with warnings.catch_warnings(action="error"):
+        np.testing.assert_array_equal(read(data), expected)
 
 
 def test_cmyk_is_not_inverted():
