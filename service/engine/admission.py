@@ -1,87 +1,118 @@
-"""Who may come in: one model's bound on pictures and pixels, taken before anything is decoded."""
+"""Who may come in: one model's bound on pictures and pixels, kept before anything is decoded."""
 
-from types import TracebackType
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-from service.engine import policy
+from service.engine.stats import ModelStats
 from service.errors import Overloaded
 
+# Weight of the newest batch in the running mean of what a job takes.
+_NEWEST_WEIGHT = 0.2
+# What a refused caller is told before anything was measured.
+_UNMEASURED_WAIT_S = 1.0
 
-class Ticket:
-    """The right to bring one picture; a context manager that gives it back however the block ends.
 
-    Args:
-        admission: that gave it.
-        pixels: of the picture it was given for.
+@dataclass(frozen=True)
+class Capacity:
+    """Bounds of what one model may have admitted and not yet answered.
+
+    Attributes:
+        max_images: pictures.
+        max_pixels: of all of them together.
     """
 
-    def __init__(self, admission: "Admission", pixels: int) -> None:
-        self.model = admission.model
-        self.pixels = pixels
-        self._admission = admission
-
-    def __enter__(self) -> "Ticket":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._admission.give_back(self)
+    max_images: int
+    max_pixels: float
 
 
 class Admission:
-    """The pictures of one model that were let in and are not yet answered.
+    """What one model has admitted, and how fast it gets through it.
 
-    State: `images` and `pixels` inside, changed by `admit` and `give_back` only; `_cost_s`, the
-    running mean of seconds a picture, changed by `measure` only. Lives on the event loop.
+    State, on the event loop only: `images` and `pixels` inside, changed by `room`; `_pace_s`,
+    the running mean of seconds between two answers while there is work, changed by `measure`.
 
     Args:
-        model: variant.
-        max_images: bound on pictures.
-        max_pixels: bound on their pixels together.
+        model: its name.
+        capacity: its bounds.
+        stats: of the model.
     """
 
-    def __init__(self, model: str, *, max_images: int, max_pixels: int) -> None:
-        self.model = model
+    def __init__(self, model: str, capacity: Capacity, stats: ModelStats) -> None:
+        self._model = model
+        self._capacity = capacity
+        self._stats = stats
+        self._pace_s: float | None = None
         self.images = 0
         self.pixels = 0
-        self._max_images = max_images
-        self._max_pixels = max_pixels
-        self._cost_s: float | None = None
+        stats.watch_admission(lambda: self.images, lambda: self.pixels)
 
-    def admit(self, pixels: int, *, replicas: int) -> Ticket:
-        """Let one picture in, or refuse it at once.
+    @contextmanager
+    def room(self, pixels: int, left_s: float) -> Iterator[None]:
+        """Hold room for one picture as long as the block runs.
 
         Args:
-            pixels: width times height, as its header says.
-            replicas: that share the work, at least one.
+            pixels: of the picture.
+            left_s: seconds until its answer becomes useless.
 
         Raises:
-            Overloaded: it would be one picture or some pixels too many.
+            Overloaded: it does not fit, or what is ahead of it would take longer than `left_s`.
+                It carries when the same picture should be let in.
         """
-        if self.images >= self._max_images:
-            raise self._full("pictures", self._max_images, self.images + 1, replicas)
-        if self.pixels + pixels > self._max_pixels:
-            raise self._full("pixels", self._max_pixels, self.pixels + pixels, replicas)
+        refusal = self._refusal(pixels, left_s)
+        if refusal is not None:
+            self._stats.ended("rejected")
+            raise refusal
         self.images += 1
         self.pixels += pixels
-        return Ticket(self, pixels)
+        try:
+            yield
+        finally:
+            self.images -= 1
+            self.pixels -= pixels
 
-    def give_back(self, ticket: Ticket) -> None:
-        """Make room again."""
-        self.images -= 1
-        self.pixels -= ticket.pixels
+    def measure(self, seconds: float, answers: int) -> None:
+        """Learn the pace from a stretch of work.
 
-    def measure(self, batch_s: float, batch_size: int) -> None:
-        """Learn from a batch what a picture costs."""
-        self._cost_s = policy.smoothed_cost(self._cost_s, batch_s, batch_size)
+        Args:
+            seconds: that it took, with all replicas at work.
+            answers: that it gave, at least one.
+        """
+        newest_s = seconds / answers
+        before_s = newest_s if self._pace_s is None else self._pace_s
+        self._pace_s = before_s + _NEWEST_WEIGHT * (newest_s - before_s)
 
-    def _full(self, unit: str, limit: int, actual: int, replicas: int) -> Overloaded:
+    def _refusal(self, pixels: int, left_s: float) -> Overloaded | None:
+        limits, images, total = self._capacity, self.images + 1, self.pixels + pixels
+        if images > limits.max_images:
+            return self._full("pictures", limits.max_images, images, leaving=1)
+        if total > limits.max_pixels:
+            mean = max(1.0, self.pixels / max(1, self.images))
+            leaving = math.ceil((total - limits.max_pixels) / mean)
+            return self._full("pixels", limits.max_pixels, total, leaving=leaving)
+        wait_s = images * (self._pace_s or 0.0)
+        # With nothing ahead a picture is always let in: only work done corrects a wrong measure.
+        if self.images and wait_s > left_s:
+            return self._too_late(wait_s, left_s)
+        return None
+
+    def _full(self, unit: str, limit: float, actual: int, *, leaving: int) -> Overloaded:
+        """The refusal until `leaving` pictures have left."""
+        pace_s = self._pace_s
         return Overloaded(
-            f"{self.model} has as many {unit} waiting as it may.",
-            retry_after_s=policy.retry_after_s(self.images, self._cost_s, replicas),
+            f"{self._model} has as many {unit} waiting as it may.",
+            retry_after_s=_UNMEASURED_WAIT_S if pace_s is None else leaving * pace_s,
             limit=limit,
             actual=actual,
+        )
+
+    def _too_late(self, wait_s: float, left_s: float) -> Overloaded:
+        """The refusal until so many have left that the answer would come in time."""
+        return Overloaded(
+            f"{self._model} would answer in about {wait_s:.1f} s, after the request's deadline "
+            f"in {left_s:.1f} s.",
+            retry_after_s=wait_s - left_s,
+            limit=round(left_s, 3),
+            actual=round(wait_s, 3),
         )

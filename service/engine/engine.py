@@ -1,7 +1,7 @@
 """The facade that routes and sessions see: which models there are, room for a picture, answers."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from service.engine.assembly import Assembly
 from service.engine.clock import Clock, MonotonicClock
 from service.engine.loader import Loader, ZooLoader
 from service.engine.pool import ModelStatus, Pool
-from service.errors import NotReady
+from service.engine.stats import Stats
+from service.errors import DeadlineExceeded, NotReady
 from service.settings import Settings
 
 
@@ -77,7 +79,23 @@ class Engine:
         registry: CollectorRegistry | None = None,
         loader: Loader | None = None,
         clock: Clock | None = None,
-    ) -> None: ...
+    ) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.failed = asyncio.Event()
+        self._clock = clock or MonotonicClock()
+        self._names = settings.models
+        self._pool = Pool()
+        self._assembly = Assembly(
+            settings,
+            loader or ZooLoader(settings),
+            self._clock,
+            Stats(self.registry),
+            self.failed.set,
+        )
+        self._is_draining = False
+        self._open_tickets = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
 
     async def start(self) -> None:
         """Load and warm up every configured model; return once all are ready.
@@ -85,17 +103,23 @@ class Engine:
         Raises:
             EngineStartError: one of them cannot be loaded or run; the message is one line.
         """
+        self._pool.fill(await self._assembly.load(self._names))
 
     @property
     def is_ready(self) -> bool:
         """Whether every configured model takes work."""
+        models = self.models()
+        is_able = bool(models) and all(model.state == "ready" for model in models)
+        return is_able and not self._is_draining
 
     @property
     def is_draining(self) -> bool:
         """Whether new work is refused for good."""
+        return self._is_draining
 
     def models(self) -> tuple[ModelStatus, ...]:
-        """Return what is loaded, in the order of the settings."""
+        """Return what is loaded, in the order of the settings; nothing before all is."""
+        return self._pool.statuses
 
     def find(self, task: str, name: str | None = None) -> ModelStatus:
         """Return the named model, or the task's first.
@@ -105,6 +129,7 @@ class Engine:
             InvalidOptions: it does another task.
             NotReady: models are still loading.
         """
+        return self._pool.find(task, name).status
 
     @contextmanager
     def admit(self, model: str, pixels: int, deadline: float) -> Iterator[Ticket]:
@@ -125,6 +150,13 @@ class Engine:
             Overloaded: too many pictures or pixels are admitted, or those ahead would take longer
                 than the deadline leaves; carries when to come back.
         """
+        if self._is_draining:
+            raise NotReady("The service is shutting down.")
+        left_s = deadline - self._clock.now()
+        if left_s <= 0:
+            raise DeadlineExceeded("The deadline passed before the picture was decoded.")
+        with self._pool.get(model).admission.room(pixels, left_s), self._counted():
+            yield Ticket(model, deadline)
 
     async def predict(
         self, ticket: Ticket, image: np.ndarray, options: Mapping[str, Hashable]
@@ -142,12 +174,41 @@ class Engine:
             InferenceFailed: the network, or its device, failed on it.
             NotReady: the engine was closed, or the model lost its devices, while it waited.
         """
+        asked = self._clock.now()
+        answer = await self._pool.get(ticket.model).predict(image, options, ticket.deadline)
+        return Prediction(
+            output=answer.output,
+            model=ticket.model,
+            queue_wait_s=answer.started - asked,
+            run_s=answer.run_s,
+            batch_size=answer.batch_size,
+        )
 
     def drain(self) -> None:
         """Turn not ready and refuse new work; what is admitted goes on."""
+        self._is_draining = True
 
     async def wait_idle(self) -> None:
         """Return once no ticket is held."""
+        await self._is_idle.wait()
 
     async def aclose(self) -> None:
-        """Fail what still waits and let the devices go; safe to call twice."""
+        """Refuse new work, fail what waits or runs, let the devices go; safe to call twice.
+
+        A pass that runs cannot be stopped: its thread ends with it.
+        """
+        self.drain()
+        self._pool.close("The service is shutting down.")
+        self._assembly.close()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Keep the engine from being idle."""
+        self._open_tickets += 1
+        self._is_idle.clear()
+        try:
+            yield
+        finally:
+            self._open_tickets -= 1
+            if not self._open_tickets:
+                self._is_idle.set()

@@ -1,31 +1,35 @@
-"""What runs next and how long a refused caller should stay away: pure functions of what is known.
+"""What one model's queue does next: pure decisions on what is known.
 
-Nothing here waits, settles or touches a picture, so every rule can be tried on every queue.
+Nothing here waits, settles or looks into a job, so every rule can be tried on every queue.
 """
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-# Weight of the newest batch in the running mean of what a picture costs.
-_NEWEST_WEIGHT = 0.2
+from typing import Generic, Literal, Protocol, TypeVar
 
 
-class Waiting(Protocol):
-    """What the policy knows of a job.
-
-    Attributes:
-        bucket: jobs of equal buckets may share a forward pass.
-        queued_at: when it joined the queue, seconds.
-        deadline: when its answer is worthless, seconds.
-    """
+class Queued(Protocol):
+    """What the policy knows of a job; see `service.engine.job.Job`."""
 
     @property
-    def bucket(self) -> Hashable: ...
+    def bucket(self) -> Hashable:
+        """Jobs of equal buckets may share a forward pass."""
+        ...
+
     @property
-    def queued_at(self) -> float: ...
+    def queued_at(self) -> float:
+        """When it joined the queue, seconds."""
+        ...
+
     @property
-    def deadline(self) -> float: ...
+    def deadline(self) -> float:
+        """When an answer becomes useless, seconds."""
+        ...
+
+
+J = TypeVar("J", bound=Queued)
+Reason = Literal["full", "idle", "waited"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Limits:
     """Bounds of a batch.
 
     Attributes:
-        max_batch_size: pictures in one forward pass.
-        max_wait_s: longest that a job waits for company while a replica is free.
+        max_batch_size: jobs in it.
+        max_wait_s: longest wait of a job for company while a replica is free and another runs.
     """
 
     max_batch_size: int
@@ -42,89 +46,73 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Run these jobs now.
+class Run(Generic[J]):
+    """Run these now.
 
     Attributes:
-        indices: positions in the queue, rising; all of one bucket.
-        reason: `idle`: nothing else ran; `full`: no more fit; `waited`: the oldest waited enough.
+        jobs: of one bucket, oldest first.
+        reason: `full`: no more fit; `idle`: nothing else ran; `waited`: they waited long enough.
     """
 
-    indices: tuple[int, ...]
-    reason: Literal["idle", "full", "waited"]
+    jobs: tuple[J, ...]
+    reason: Reason
 
 
 @dataclass(frozen=True)
-class Sleep:
-    """Do nothing until something changes, or until the given time.
+class Expire(Generic[J]):
+    """End these: their deadline has passed."""
 
-    Attributes:
-        until: seconds, or None when only a change can bring work.
-    """
+    jobs: tuple[J, ...]
 
-    until: float | None = None
+
+@dataclass(frozen=True)
+class Wait:
+    """Do nothing until something changes, at the latest until `until` (infinite: no time will)."""
+
+    until: float
 
 
 def decide(
-    queue: Sequence[Waiting], now: float, *, free: int, busy: int, limits: Limits
-) -> Run | Sleep:
-    """Return what one model's queue should do.
+    queue: Sequence[J], running: Sequence[J], now: float, *, idle: int, busy: int, limits: Limits
+) -> Run[J] | Expire[J] | Wait:
+    """Return what to do now.
 
-    While no replica runs, the oldest job runs at once with whoever of its bucket waits too. While
-    one runs and another is free, jobs gather until their batch is full or the oldest has waited
-    `max_wait_s`; a job that has waited so long goes before any full batch, so none starves. Jobs
-    past their deadline never run.
+    Whoever is late ends, running or not. An idle model runs its oldest job at once, with those of
+    the same bucket that wait too. Where one replica runs and another is free, waiting a little
+    makes better batches: jobs gather until a batch is full or the oldest of all has waited
+    `max_wait_s`. From then on the oldest goes before any other bucket's full batch, so that none
+    starves.
 
     Args:
-        queue: jobs, oldest first.
-        now: seconds, on the clock of the jobs' times.
-        free: replicas that could start now.
+        queue: jobs that wait, oldest first.
+        running: unsettled jobs on replicas.
+        now: seconds, by the clock of the jobs' times.
+        idle: replicas that could start.
         busy: replicas that run.
         limits: bounds of a batch.
     """
-    if not free:
-        return Sleep()
-    buckets: dict[Hashable, list[int]] = {}
-    for index, job in enumerate(queue):
-        if job.deadline > now:
-            buckets.setdefault(job.bucket, []).append(index)
-    if not buckets:
-        return Sleep()
-    batches = [tuple(members[: limits.max_batch_size]) for members in buckets.values()]
-    oldest = batches[0]  # the queue is in order of age, and so are its buckets
-    ripe_at = queue[oldest[0]].queued_at + limits.max_wait_s
+    late = tuple(job for job in (*queue, *running) if job.deadline <= now)
+    if late:
+        return Expire(late)
+    first_deadline = min((job.deadline for job in (*queue, *running)), default=math.inf)
+    if not queue or not idle:
+        return Wait(first_deadline)
+    batches = _batches(queue, limits.max_batch_size)
+    oldest = batches[0]
+    gathered_at = oldest[0].queued_at + limits.max_wait_s
     if len(oldest) == limits.max_batch_size:
         return Run(oldest, "full")
     if not busy:
         return Run(oldest, "idle")
-    if now >= ripe_at:
+    if now >= gathered_at:
         return Run(oldest, "waited")
     full = next((batch for batch in batches if len(batch) == limits.max_batch_size), None)
-    return Run(full, "full") if full else Sleep(ripe_at)
+    return Run(full, "full") if full else Wait(min(gathered_at, first_deadline))
 
 
-def smoothed_cost(mean_s: float | None, batch_s: float, batch_size: int) -> float:
-    """Return the running mean of seconds a picture, one batch later.
-
-    Args:
-        mean_s: the mean before it, None before the first.
-        batch_s: seconds that the batch ran.
-        batch_size: its pictures, at least one.
-    """
-    cost_s = batch_s / batch_size
-    if mean_s is None:
-        return cost_s
-    return mean_s + _NEWEST_WEIGHT * (cost_s - mean_s)
-
-
-def retry_after_s(images_ahead: int, mean_s: float | None, replicas: int) -> float:
-    """Return when a refused caller may try again: when all that was admitted should be done.
-
-    Args:
-        images_ahead: pictures admitted and not yet answered.
-        mean_s: seconds a picture takes one replica, None before anything was measured.
-        replicas: that share the work, at least one.
-    """
-    if mean_s is None:
-        return 1.0
-    return images_ahead * mean_s / replicas
+def _batches(queue: Sequence[J], max_size: int) -> list[tuple[J, ...]]:
+    """The next batch of each bucket, that of the oldest job first."""
+    buckets: dict[Hashable, list[J]] = {}
+    for job in queue:
+        buckets.setdefault(job.bucket, []).append(job)
+    return [tuple(jobs[:max_size]) for jobs in buckets.values()]

@@ -1,20 +1,30 @@
-"""Which models are loaded, each with its queue and its replicas."""
+"""Which models are loaded: each with what it is, whom it lets in, and its queue."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from models.predictor import Category
+import numpy as np
+
+from models.predictor import Category, ImagePredictor
+from service.engine.admission import Admission
+from service.engine.batcher import Batcher
+from service.engine.job import Answer, Bucket
+from service.errors import InvalidOptions, NotFound, NotReady
+
+Image = np.ndarray
+
+_SHOWN = 60  # characters of a caller's own words that an error repeats
 
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """One loaded model, as others may see it.
+    """A loaded model as others may see it.
 
     Attributes:
         name: its variant.
         task: what it does, as the routes call it.
-        devices: where its replicas are.
+        devices: where its living replicas are.
         state: "ready", or "failed" once all its devices are lost.
         categories: label as found in outputs -> category, in rising label order.
     """
@@ -26,4 +36,95 @@ class ModelStatus:
     categories: Mapping[int, Category]
 
 
-class Pool: ...
+@dataclass(frozen=True)
+class LoadedModel:
+    """An image model with its bound and its queue.
+
+    Attributes:
+        name: its variant.
+        task: what it does, as the routes call it.
+        predictor: any of its replicas', for what does not depend on the device.
+        admission: its bound.
+        batcher: its queue and replicas.
+    """
+
+    name: str
+    task: str
+    predictor: ImagePredictor
+    admission: Admission
+    batcher: Batcher[Image, Any]
+
+    @property
+    def status(self) -> ModelStatus:
+        """What others may see of it now."""
+        devices = self.batcher.devices
+        state: Literal["ready", "failed"] = "ready" if devices else "failed"
+        return ModelStatus(self.name, self.task, devices, state, self.predictor.categories)
+
+    async def predict(
+        self, image: Image, options: Mapping[str, Hashable], deadline: float
+    ) -> Answer[Any]:
+        """Return the answer for one picture; see `Batcher.run` for what it raises.
+
+        Args:
+            image: [h, w, 3] uint8, RGB.
+            options: of the predictor's `predict`.
+            deadline: by the engine's clock.
+        """
+        height, width = image.shape[:2]
+        shape = self.predictor.input_shape((height, width))
+        return await self.batcher.run(image, Bucket.of(shape, options), deadline)
+
+
+class Pool:
+    """The loaded models.
+
+    State, on the event loop only: `_models` by name; none before all configured ones are loaded.
+    """
+
+    def __init__(self) -> None:
+        self._models: dict[str, LoadedModel] = {}
+
+    def fill(self, models: Sequence[LoadedModel]) -> None:
+        """Make loaded models known; the first of a task is its default."""
+        self._models = {model.name: model for model in models}
+
+    @property
+    def statuses(self) -> tuple[ModelStatus, ...]:
+        """Of every model, in the order that they came in."""
+        return tuple(model.status for model in self._models.values())
+
+    def get(self, name: str) -> LoadedModel:
+        """Return the model of that name.
+
+        Raises:
+            NotReady: models are still loading.
+            NotFound: it is not loaded; the message names those that are.
+        """
+        if not self._models:
+            raise NotReady("Models are still loading.")
+        if name not in self._models:
+            loaded = ", ".join(self._models)
+            raise NotFound(f"No model {name[:_SHOWN]} is loaded; loaded are {loaded}.")
+        return self._models[name]
+
+    def find(self, task: str, name: str | None) -> LoadedModel:
+        """Return the model of that name, or the task's first.
+
+        Raises:
+            NotReady: models are still loading.
+            NotFound: there is none.
+            InvalidOptions: it does another task.
+        """
+        default = next((name for name, model in self._models.items() if model.task == task), None)
+        if name is None and default is None and self._models:
+            raise NotFound(f"No model that can {task} is loaded.")
+        model = self.get(name or default or "")
+        if model.task != task:
+            raise InvalidOptions(f"The model {model.name} can {model.task}, not {task}.")
+        return model
+
+    def close(self, reason: str) -> None:
+        """Fail whatever waits or runs, with `reason` for the callers."""
+        for model in self._models.values():
+            model.batcher.close(reason)

@@ -1,0 +1,117 @@
+"""Loading the configured models: predictors, replicas, bounds and queues put together."""
+
+import asyncio
+import logging
+import textwrap
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from models.predictor import ImagePredictor
+from service.engine.admission import Admission, Capacity
+from service.engine.batcher import Batcher
+from service.engine.clock import Clock
+from service.engine.loader import EngineStartError, Loader
+from service.engine.policy import Limits
+from service.engine.pool import Image, LoadedModel
+from service.engine.replica import Device, Replica, resolve_devices
+from service.engine.stats import ModelStats, Stats
+from service.settings import Settings
+
+_log = logging.getLogger("maskd.engine")
+
+_WARM_UP_SHAPE = (480, 640, 3)
+_MAX_REASON = 500  # characters of the line that says why the start failed
+
+
+class Assembly:
+    """Makes loaded models from names.
+
+    State: `_threads` that were started, on the event loop only.
+
+    Args:
+        settings: where models run, within which bounds.
+        loader: makes predictors.
+        clock: of all queues.
+        stats: of the engine.
+        on_lost: called when a model has lost its last device.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        loader: Loader,
+        clock: Clock,
+        stats: Stats,
+        on_lost: Callable[[], object],
+    ) -> None:
+        self._settings = settings
+        self._loader = loader
+        self._clock = clock
+        self._stats = stats
+        self._on_lost = on_lost
+        # CPU replicas take turns on one thread, each with every core: at the same time they would
+        # only be in each other's way.
+        self._cpu_thread = _new_thread("cpu")
+        self._threads: list[Executor] = [self._cpu_thread]
+
+    async def load(self, names: Sequence[str]) -> list[LoadedModel]:
+        """Return the models, each on every device; all are loaded at once and run once.
+
+        Raises:
+            EngineStartError: any of it failed; the message is one line.
+        """
+        try:
+            devices = resolve_devices(self._settings.devices)
+        except ValueError as error:
+            raise EngineStartError(str(error)) from error
+        try:
+            async with asyncio.TaskGroup() as group:
+                loads = [group.create_task(self._load(name, devices)) for name in names]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return [load.result() for load in loads]
+
+    def close(self) -> None:
+        """Let the threads go; those that run a pass end with it."""
+        for thread in self._threads:
+            thread.shutdown(wait=False)
+
+    async def _load(self, name: str, devices: Sequence[str]) -> LoadedModel:
+        try:
+            task = self._loader.task(name)
+            predictors = await asyncio.gather(
+                *(asyncio.to_thread(self._loader.load, name, device) for device in devices)
+            )
+            replicas = [*map(self._replica, predictors, devices)]
+            picture = np.zeros(_WARM_UP_SHAPE, np.uint8)
+            await asyncio.gather(*(replica.warm_up(picture) for replica in replicas))
+        except Exception as error:
+            reason = textwrap.shorten(f"{name} cannot be loaded: {error}", _MAX_REASON)
+            raise EngineStartError(reason) from error
+        _log.info("%s is loaded on %s", name, ", ".join(devices))
+        return LoadedModel(name, task, predictors[0], *self._queue(name, replicas))
+
+    def _replica(self, predictor: ImagePredictor, device: str) -> Replica[Image, Any]:
+        thread = self._cpu_thread if device == "cpu" else _new_thread(device)
+        self._threads.append(thread)
+        return Replica(predictor.predict, device=Device(device), thread=thread, clock=self._clock)
+
+    def _queue(
+        self, name: str, replicas: Sequence[Replica[Image, Any]]
+    ) -> tuple[Admission, Batcher[Image, Any]]:
+        settings = self._settings
+        stats = ModelStats(self._stats, name)
+        capacity = Capacity(settings.max_queue_images, settings.max_queue_megapixels * 1e6)
+        admission = Admission(name, capacity, stats)
+        limits = Limits(settings.max_batch_size, settings.max_batch_wait_ms / 1e3)
+        batcher = Batcher(
+            replicas, limits, self._clock, stats, on_ran=admission.measure, on_lost=self._on_lost
+        )
+        return admission, batcher
+
+
+def _new_thread(name: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"replica-{name}")

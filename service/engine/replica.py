@@ -1,0 +1,185 @@
+"""One model on one device, run from one thread; only here are devices and threads touched.
+
+A network's own failures end where they belong: a failing pass is tried again picture by picture,
+one that does not fit the device in halves, and a device that is lost takes its replica with it.
+"""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Generic
+
+import torch
+
+from service.engine.clock import Clock
+from service.engine.job import Answer, Batch, Item, Job, Output
+from service.errors import InferenceFailed, OutOfMemory, ServiceError
+
+_log = logging.getLogger("maskd.engine")
+
+# The ways besides its own exception in which torch says that memory is short.
+_OUT_OF_MEMORY_TEXTS = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",
+)
+
+End = Answer[Output] | ServiceError
+
+
+@dataclass(frozen=True)
+class Ran(Generic[Item, Output]):
+    """What became of a batch.
+
+    Attributes:
+        ends: of its jobs, but for those that had ended before.
+        run_s: seconds that the thread took.
+    """
+
+    ends: tuple[tuple[Job[Item, Output], End[Output]], ...]
+    run_s: float
+
+
+class DeviceLost(Exception):
+    """Nothing runs on the device any more in this process."""
+
+
+class Device:
+    """A processor that networks run on.
+
+    Args:
+        name: torch's, such as "cpu" or "cuda:0".
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def is_alive(self) -> bool:
+        """Return whether work can still be sent to it: a broken CUDA context stays broken."""
+        try:
+            torch.get_device_module(self.name).synchronize(self.name)
+        except RuntimeError:
+            return False
+        return True
+
+    def free_memory(self) -> None:
+        """Give what torch holds in reserve back to the device."""
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+class Replica(Generic[Item, Output]):
+    """A model's forward pass on one device, run by one thread.
+
+    It keeps nothing of a batch. `submit` is called on the event loop, all else runs in the thread.
+
+    Args:
+        forward: items and options in, one output an item, in order.
+        device: where it runs.
+        thread: of one worker. Replicas that share a processor share it: each then runs with all
+            its cores in turn, instead of all in each other's way.
+        clock: callable from any thread.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Sequence[Output]],
+        *,
+        device: Device,
+        thread: Executor,
+        clock: Clock,
+    ) -> None:
+        self.device = device
+        self._forward = forward
+        self._thread = thread
+        self._clock = clock
+
+    def submit(self, batch: Batch[Item, Output]) -> asyncio.Future[Ran[Item, Output]]:
+        """Run a batch; any exception of the future means that this replica is lost."""
+        return asyncio.wrap_future(self._thread.submit(self._work, batch))
+
+    async def warm_up(self, item: Item) -> None:
+        """Run one item, for what a first pass alone has to do; raise whatever it raises."""
+        await asyncio.wrap_future(self._thread.submit(self._forward, [item]))
+
+    def _work(self, batch: Batch[Item, Output]) -> Ran[Item, Output]:
+        started = self._clock.now()
+        jobs = [job for job in batch.jobs if not job.is_settled]
+        made = self._attempt([job.item for job in jobs], dict(batch.bucket.options))
+        run_s = self._clock.now() - started
+        ends = (
+            one if isinstance(one, ServiceError) else Answer(one[0], started, run_s, one[1])
+            for one in made
+        )
+        return Ran(tuple(zip(jobs, ends, strict=True)), run_s)
+
+    def _attempt(
+        self, items: list[Item], options: dict[str, Any]
+    ) -> list[tuple[Output, int] | ServiceError]:
+        """Each item's output with the size of its pass, or what went wrong with it alone."""
+        if not items:
+            return []
+        made = self._pass(items, options)
+        # Only here, after the exception and the tensors that its frames hold are gone, can memory
+        # be freed and the rest be tried.
+        if not isinstance(made, ServiceError):
+            return [(output, len(items)) for output in made]
+        is_full = isinstance(made, OutOfMemory)
+        if is_full:
+            self.device.free_memory()
+        if len(items) == 1:
+            return [made]
+        step = (len(items) + 1) // 2 if is_full else 1
+        parts = (items[start : start + step] for start in range(0, len(items), step))
+        return [end for part in parts for end in self._attempt(part, options)]
+
+    def _pass(self, items: list[Item], options: dict[str, Any]) -> list[Output] | ServiceError:
+        """Run once: the outputs, or what to tell if nothing more can be done.
+
+        Raises:
+            DeviceLost: the failure took the device with it.
+        """
+        try:
+            outputs = list(self._forward(items, **options))
+        except Exception as error:
+            if _is_out_of_memory(error):
+                _log.warning("out of memory on %s with %d at once", self.device.name, len(items))
+                return OutOfMemory("The device has too little memory for this picture.")
+            _log.exception("a pass of %d failed on %s", len(items), self.device.name)
+            if not self.device.is_alive():
+                raise DeviceLost(self.device.name) from error
+            return InferenceFailed("The network failed on this picture.")
+        if len(outputs) != len(items):
+            _log.error("%d outputs for %d items", len(outputs), len(items))
+            return InferenceFailed("The network failed on this picture.")
+        return outputs
+
+
+def resolve_devices(names: Sequence[str], cuda_count: int | None = None) -> tuple[str, ...]:
+    """Return the devices that the settings mean, each once.
+
+    Args:
+        names: "cpu", "cuda", "cuda:<n>", or "auto" for all CUDA devices, else the CPU.
+        cuda_count: CUDA devices to choose from; None: those of this machine.
+
+    Raises:
+        ValueError: a name is none of these, or the machine has no such device.
+    """
+    count = torch.cuda.device_count() if cuda_count is None else cuda_count
+    cuda = tuple(f"cuda:{index}" for index in range(count))
+    known = {"auto": cuda or ("cpu",), "cpu": ("cpu",), **{name: (name,) for name in cuda}}
+    if cuda:
+        known["cuda"] = cuda[:1]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"device {name!r} is not here; there are {', '.join(known)}")
+    return tuple(dict.fromkeys(device for name in names for device in known[name]))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        text in str(error) for text in _OUT_OF_MEMORY_TEXTS
+    )
