@@ -12,11 +12,15 @@ from models.mask_rcnn.config import MaskRcnnConfig
 from models.mask_rcnn.loss import Objects, losses
 from models.mask_rcnn.model import MaskRcnn
 from models.mask_rcnn.preprocess import preprocess
+from models.mask_rcnn.published_names import to_new_name
 from models.ops.resize import resize_nearest
 from models.outputs import InstanceMasks
 from models.predictor import ImagePredictor
 from models.training.examples import Example
 from models.training.metrics import Findings, average_precision, box_ious, mask_ious
+
+_CLASS_LAYERS = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.mask_fcn_logits.")
+_FROZEN_WITH_START = ("backbone.body.conv1", "backbone.body.bn1", "backbone.body.layer1")
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class MaskRcnnRecipe:
         config: the variant.
         canvases: (share of the run, side in pixels, a multiple of 32), rising shares; a canvas is
             used from its share on.
-        start: weights to start from by name, None for fresh ones.
+        start: weights to start from by name, None for fresh ones. Published recipes then leave
+            the trunk's stem and first stage as they are, and so does this one.
     """
 
     config: MaskRcnnConfig
@@ -54,6 +59,8 @@ class MaskRcnnRecipe:
         model = MaskRcnn(self.config)
         if self.start is not None:
             load_strict(model, self.start)
+            for name in _FROZEN_WITH_START:
+                model.get_submodule(name).requires_grad_(requires_grad=False)
         return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def batch(self, examples: Sequence[Example], progress: float) -> Batch:
@@ -65,7 +72,12 @@ class MaskRcnnRecipe:
         """Return the five losses."""
         if not isinstance(model, MaskRcnn):
             raise TypeError(f"expected a MaskRcnn, got {type(model).__name__}")
-        return losses(model, batch.images, batch.image_sizes, batch.objects)
+        device = next(model.parameters()).device
+        objects = [
+            Objects(*(part.to(device) for part in (truth.boxes_xyxy, truth.labels, truth.masks)))
+            for truth in batch.objects
+        ]
+        return losses(model, batch.images.to(device), batch.image_sizes.to(device), objects)
 
 
 def resized_batch(examples: Sequence[Example], config: MaskRcnnConfig) -> Batch:
@@ -79,6 +91,25 @@ def resized_batch(examples: Sequence[Example], config: MaskRcnnConfig) -> Batch:
         for example, (height, width) in zip(examples, sizes, strict=True)
     ]
     return Batch(network_input.images, network_input.image_sizes, objects)
+
+
+def fitting_weights(
+    weights: Mapping[str, Tensor], config: MaskRcnnConfig, *, is_same_world: bool
+) -> dict[str, Tensor]:
+    """Return weights to start from.
+
+    Args:
+        weights: [any] floating, under the published names, old or new.
+        config: of the network that starts from them.
+        is_same_world: the categories are those that the weights know; for others, the layers that
+            name a class start from nothing.
+    """
+    renamed = {to_new_name(name): tensor for name, tensor in weights.items()}
+    if is_same_world:
+        return renamed
+    kept = {name: value for name, value in renamed.items() if not name.startswith(_CLASS_LAYERS)}
+    fresh = MaskRcnn(config).state_dict()
+    return kept | {name: fresh[name] for name in fresh if name.startswith(_CLASS_LAYERS)}
 
 
 def evaluate(predictor: ImagePredictor, examples: Iterable[Example]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """A training run on disk: weights, their average and the optimizer's moments in one file."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -9,8 +10,24 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        step: optimizer steps done.
+        seconds: of wall clock, over all the times it ran.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+
+
 def save_snapshot(
-    path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, step: int
+    path: Path,
+    modules: Mapping[str, nn.Module],
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
 ) -> None:
     """Write the state of a run; the file at `path` is always a whole one."""
     tensors = {
@@ -23,16 +40,18 @@ def save_snapshot(
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
     copies = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    save_file(copies, unfinished, metadata={"step": str(step)})
+    save_file(
+        copies, unfinished, metadata={name: repr(value) for name, value in asdict(progress).items()}
+    )
     unfinished.replace(path)
 
 
 def load_snapshot(
     path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
-) -> int:
-    """Restore the state of a run in place; return the number of steps done."""
+) -> Progress:
+    """Restore the state of a run in place; return how far it had come."""
     with safe_open(path, framework="pt") as file:
-        step = int(file.metadata()["step"])
+        metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     for owner, module in modules.items():
         module.load_state_dict(_under(f"{owner}/", tensors))
@@ -42,7 +61,7 @@ def load_snapshot(
         moments.setdefault(int(index), {})[moment] = tensor
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    return step
+    return Progress(int(metadata["step"]), float(metadata["seconds"]))
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

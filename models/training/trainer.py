@@ -5,6 +5,7 @@ so that a run that was stopped and resumed is the run that was not.
 """
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from models.training.examples import Example, Examples
-from models.training.snapshots import load_snapshot, save_snapshot
+from models.training.snapshots import Progress, load_snapshot, save_snapshot
+
+_SEED_STRIDE = 1_000_003  # between the chance of two runs: more than their steps
 
 
 class Recipe(Protocol):
@@ -90,59 +93,63 @@ class Trainer:
         examples: training data.
         config: length and hardness.
         directory: where the snapshot lies.
+        device: where the network trains.
     """
 
     def __init__(
-        self, recipe: Recipe, examples: Examples, config: TrainConfig, directory: Path
+        self,
+        recipe: Recipe,
+        examples: Examples,
+        config: TrainConfig,
+        directory: Path,
+        device: str = "cpu",
     ) -> None:
         self._recipe, self._examples, self._config = recipe, examples, config
         self._path = directory / "snapshot.safetensors"
         torch.manual_seed(config.seed)
-        self.model = recipe.build().train()
-        self._average = recipe.build()
+        self.model = recipe.build().to(device).train()
+        self._average = recipe.build().to(device)
         self._average.load_state_dict(self.model.state_dict())
         self._optimizer = build_optimizer(self.model, config)
-        self.step = 0
+        self.progress = Progress()
 
     def averaged_weights(self) -> dict[str, Tensor]:
-        """Return the running average of the weights, by name."""
-        return self._average.state_dict()
+        """Return the running average of the weights, by name, on the CPU."""
+        return {name: tensor.cpu() for name, tensor in self._average.state_dict().items()}
 
     def resume(self) -> None:
         """Go on from the snapshot, if there is one."""
         if self._path.exists():
-            self.step = load_snapshot(self._path, self._modules(), self._optimizer)
+            self.progress = load_snapshot(self._path, self._modules(), self._optimizer)
 
-    def save(self) -> None:
-        """Write the snapshot; an interruption leaves the old one or the new one whole."""
-        save_snapshot(self._path, self._modules(), self._optimizer, self.step)
-
-    def run(self) -> Iterator[int]:
-        """Train to the end; yield the number of steps done after each snapshot."""
-        config = self._config
-        with tqdm(total=config.steps, initial=self.step, dynamic_ncols=True) as bar:
+    def run(self) -> None:
+        """Train to the end, with a snapshot every so many steps."""
+        config, progress = self._config, self.progress
+        started = time.monotonic() - progress.seconds
+        with tqdm(total=config.steps, initial=progress.step, dynamic_ncols=True) as bar:
             for batch in self._batches():
                 losses = self._train_step(batch)
-                self.step += 1
+                progress.step += 1
+                progress.seconds = time.monotonic() - started
                 bar.set_postfix({name: f"{loss:.3f}" for name, loss in losses.items()})
                 bar.update()
-                if self.step % config.save_every == 0 or self.step == config.steps:
-                    self.save()
-                    yield self.step
+                if progress.step % config.save_every == 0 or progress.step == config.steps:
+                    save_snapshot(self._path, self._modules(), self._optimizer, progress)
 
     def _train_step(self, batch: Any) -> dict[str, float]:
-        torch.manual_seed(self._config.seed * 1_000_003 + self.step)
+        step = self.progress.step
+        torch.manual_seed(self._config.seed * _SEED_STRIDE + step)
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._config, self.step)
+            group["lr"] = learning_rate(self._config, step)
         losses = self._recipe.losses(self.model, batch)
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
-            raise FloatingPointError(f"the loss of step {self.step} is {total.item()}")
+            raise FloatingPointError(f"the loss of step {step} is {total.item()}")
         self._optimizer.zero_grad()
         torch.autograd.backward(total)
         nn.utils.clip_grad_norm_(self.model.parameters(), self._config.max_grad_norm)
         self._optimizer.step()
-        decay = min(self._config.ema_decay, (1 + self.step) / (10 + self.step))
+        decay = min(self._config.ema_decay, (1 + step) / (10 + step))
         update_average(self._average, self.model, decay)
         return {name: loss.item() for name, loss in losses.items()}
 
@@ -154,7 +161,7 @@ class Trainer:
             DataLoader(
                 batches,
                 batch_size=None,
-                sampler=range(self.step, self._config.steps),
+                sampler=range(self.progress.step, self._config.steps),
                 num_workers=processes,
                 prefetch_factor=4 if processes else None,
             )

@@ -1,0 +1,122 @@
+"""Which variants can be trained, on what and how: adding one is adding data here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from torch import Tensor
+
+from models import zoo
+from models.mask_rcnn.config import DEMO
+from models.training.coco_folder import open_folder
+from models.training.examples import DemoExamples, Examples
+from models.training.mask_rcnn import MaskRcnnRecipe, fitting_weights
+from models.training.scenes import World
+from models.training.trainer import Recipe, TrainConfig
+
+_TRAINING_SEED, _UNSEEN_SEED = 1, 2
+_DEMO_WORLD = (
+    "Scenes of the demo world, drawn as they are needed: up to eight flat figures of six kinds "
+    "(circle, square, triangle, star, cross, ring), plain or patterned, at most 45 % of one hidden "
+    "by others, before plain, patterned, cloudy and photograph-like backgrounds, with noise, blur, "
+    "JPEG artefacts and shifts of brightness and contrast. All were drawn by this project."
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before it starts.
+
+    Attributes:
+        variant: the zoo's name.
+        recipe: of its family.
+        config: length and hardness.
+        examples: to train on.
+        unseen: to judge on.
+        unseen_count: how many of them.
+        data: what the examples are, for the card.
+        overrides: fields of the variant's config that differ.
+    """
+
+    variant: str
+    recipe: Recipe
+    config: TrainConfig
+    examples: Examples
+    unseen: Examples
+    unseen_count: int
+    data: str
+    overrides: Mapping[str, Any]
+
+
+_FROM_NOTHING: Mapping[str, tuple[Recipe, TrainConfig, World]] = MappingProxyType(
+    {
+        "mask_rcnn_demo": (
+            MaskRcnnRecipe(DEMO, canvases=((0, 160), (0.6, 192), (0.88, 224))),
+            TrainConfig(steps=3200, learning_rate=1.5e-3),
+            World(short_side=(112, 320), max_aspect=1.3),
+        ),
+    }
+)
+
+
+def demo_variants() -> list[str]:
+    """Return the variants that can be trained from nothing."""
+    return list(_FROM_NOTHING)
+
+
+def demo_plan(variant: str, unseen_count: int) -> Plan:
+    """Return how a demo variant comes from nothing; it is judged on the whole demo world.
+
+    Raises:
+        KeyError: no such demo variant.
+    """
+    recipe, config, world = _FROM_NOTHING[variant]
+    return Plan(
+        variant,
+        recipe,
+        config,
+        DemoExamples(_TRAINING_SEED, world),
+        DemoExamples(_UNSEEN_SEED, World()),
+        unseen_count,
+        _DEMO_WORLD,
+        overrides={},
+    )
+
+
+def folder_plan(variant: str, root: Path, start: Mapping[str, Tensor], unseen_count: int) -> Plan:
+    """Return how a Mask R-CNN goes on from weights on a folder of annotated pictures.
+
+    Args:
+        variant: the zoo's name.
+        root: a folder in COCO's format.
+        start: [any] floating, under the published names.
+        unseen_count: judge on so many of the held-out pictures at most.
+
+    Raises:
+        FolderError: the folder is not in COCO's format.
+        UnknownVariant: no such variant.
+    """
+    if variant not in zoo.available():
+        raise zoo.UnknownVariant(variant)
+    examples, held_out = open_folder(root, _TRAINING_SEED)
+    published = zoo.available()[variant].config
+    is_same_world = set(examples.categories) <= set(published.categories)
+    categories = published.categories if is_same_world else examples.categories
+    config = replace(published, categories=categories)
+    return Plan(
+        variant,
+        MaskRcnnRecipe(
+            config,
+            canvases=((0, config.max_size),),
+            start=fitting_weights(start, config, is_same_world=is_same_world),
+        ),
+        TrainConfig(steps=1000, batch_size=2, learning_rate=1e-4, warmup_steps=100),
+        examples,
+        held_out,
+        min(unseen_count, len(held_out.records)),
+        f"{len(examples.records)} annotated pictures of a folder in COCO's format; every tenth "
+        "picture of the folder was held out.",
+        {"categories": categories},
+    )

@@ -1,0 +1,69 @@
+"""The command line: from nothing to a weights file and a card, and on a folder of pictures."""
+
+import re
+
+import pytest
+import torch
+
+from models import checkpoint, zoo
+from models.training.__main__ import main
+from models.training.export import half_weights
+from tests.training.test_coco_folder import note, write_folder
+
+
+def train(tmp_path, *options):
+    return main(
+        [
+            "mask_rcnn_demo",
+            *("--batch-size", "1", "--pictures", "2", "--loaders", "0"),
+            *("--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")),
+            *options,
+        ]
+    )
+
+
+def test_training_writes_weights_that_load_and_a_card(tmp_path):
+    assert train(tmp_path, "--steps", "2") == 0
+    weights = checkpoint.read(tmp_path / "out" / "mask_rcnn_demo.safetensors")
+    assert weights["backbone.body.conv1.weight"].dtype == torch.float16
+    assert weights["backbone.body.bn1.running_var"].dtype == torch.float32
+    zoo.load("mask_rcnn_demo", weights)
+    card = (tmp_path / "out" / "mask_rcnn_demo.md").read_text()
+    assert re.search(r"^steps: 2$", card, re.MULTILINE)
+    assert "| mask AP75 |" in card
+
+
+def test_a_run_goes_on_where_it_was(tmp_path):
+    assert train(tmp_path, "--steps", "1") == 0
+    assert train(tmp_path, "--steps", "2", "--resume") == 0
+    assert "\nsteps: 2\n" in (tmp_path / "out" / "mask_rcnn_demo.md").read_text()
+
+
+def test_fine_tuning_learns_the_categories_of_a_folder(tmp_path):
+    notes = [note(number, category_id=9) for number in range(12)]
+    folder = write_folder(tmp_path, notes, category=9)
+    assert train(tmp_path, "--coco", str(folder), "--steps", "1") == 0
+    weights = checkpoint.read(tmp_path / "out" / "mask_rcnn_demo.safetensors")
+    assert weights["roi_heads.box_predictor.cls_score.weight"].shape[0] == 10
+
+
+@pytest.mark.parametrize(
+    "options", [["nothing_demo"], ["mask_rcnn_demo", "--coco", "/nowhere"], ["mask_rcnn_r50_fpn"]]
+)
+def test_what_cannot_be_trained_is_said_in_one_line(options, capsys):
+    assert main(options) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert len(error) > 20
+
+
+def test_stored_weights_keep_small_variances():
+    stored = half_weights(
+        {
+            "bn.running_var": torch.tensor([1e-9]),
+            "bn.weight": torch.tensor([0.5]),
+            "bn.num_batches_tracked": torch.tensor(3),
+        }
+    )
+    assert stored["bn.running_var"].item() == pytest.approx(1e-9)
+    assert set(stored) == {"bn.running_var", "bn.weight"}
