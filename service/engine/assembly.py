@@ -4,7 +4,7 @@ import asyncio
 import logging
 import textwrap
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from service.engine.clock import Clock
 from service.engine.loader import EngineStartError, Loader
 from service.engine.policy import Limits
 from service.engine.pool import Image, LoadedModel
-from service.engine.replica import Device, Replica, resolve_devices
+from service.engine.replica import Device, Replica, new_thread, resolve_devices
 from service.engine.stats import ModelStats, Stats
 from service.settings import Settings
 
@@ -54,7 +54,7 @@ class Assembly:
         self._on_lost = on_lost
         # CPU replicas take turns on one thread, each with every core: at the same time they would
         # only be in each other's way.
-        self._cpu_thread = _new_thread("cpu")
+        self._cpu_thread = new_thread(Device("cpu"))
         self._threads: list[Executor] = [self._cpu_thread]
 
     async def load(self, names: Sequence[str]) -> list[LoadedModel]:
@@ -94,10 +94,11 @@ class Assembly:
         _log.info("%s is loaded on %s", name, ", ".join(devices))
         return LoadedModel(name, task, predictors[0], *self._queue(name, replicas))
 
-    def _replica(self, predictor: ImagePredictor, device: str) -> Replica[Image, Any]:
-        thread = self._cpu_thread if device == "cpu" else _new_thread(device)
+    def _replica(self, predictor: ImagePredictor, name: str) -> Replica[Image, Any]:
+        device = Device(name)
+        thread = self._cpu_thread if name == "cpu" else new_thread(device)
         self._threads.append(thread)
-        return Replica(predictor.predict, device=Device(device), thread=thread, clock=self._clock)
+        return Replica(predictor.predict, device=device, thread=thread, clock=self._clock)
 
     def _queue(
         self, name: str, replicas: Sequence[Replica[Image, Any]]
@@ -111,7 +112,3 @@ class Assembly:
             replicas, limits, self._clock, stats, on_ran=admission.measure, on_lost=self._on_lost
         )
         return admission, batcher
-
-
-def _new_thread(name: str) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"replica-{name}")

@@ -66,6 +66,15 @@ class Batcher(Generic[Item, Output]):
         """Where its living replicas are."""
         return tuple(replica.device.name for replica in self._replicas)
 
+    def check_open(self) -> None:
+        """Do nothing while jobs are taken.
+
+        Raises:
+            NotReady: they are not any more.
+        """
+        if self._closed is not None:
+            raise NotReady(self._closed)
+
     async def run(self, item: Item, bucket: Bucket, deadline: float) -> Answer[Output]:
         """Return an item's answer; being cancelled takes it out.
 
@@ -80,8 +89,7 @@ class Batcher(Generic[Item, Output]):
             InferenceFailed: the network, or its device, failed on the item.
             NotReady: the queue is closed, or was while the item waited.
         """
-        if self._closed is not None:
-            raise NotReady(self._closed)
+        self.check_open()
         job: Job[Item, Output] = Job(item, bucket, queued_at=self._clock.now(), deadline=deadline)
         self._queue[job] = None
         self._step()

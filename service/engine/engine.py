@@ -155,7 +155,7 @@ class Engine:
         left_s = deadline - self._clock.now()
         if left_s <= 0:
             raise DeadlineExceeded("The deadline passed before the picture was decoded.")
-        with self._pool.get(model).admission.room(pixels, left_s), self._counted():
+        with self._pool.get(model).admit(pixels, left_s), self._counted():
             yield Ticket(model, deadline)
 
     async def predict(

@@ -4,6 +4,7 @@ Nothing here knows what an item is: a picture, or a frame with its session's sta
 """
 
 import asyncio
+import contextvars
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -25,6 +26,9 @@ class Bucket:
 
     shape: Hashable
     options: tuple[tuple[str, Hashable], ...] = ()
+
+    def __post_init__(self) -> None:
+        hash(self)  # what cannot be hashed fails for its own caller, not later in the queue
 
     @classmethod
     def of(cls, shape: Hashable, options: Mapping[str, Hashable]) -> "Bucket":
@@ -60,6 +64,7 @@ class Job(Generic[Item, Output]):
         bucket: what other jobs must have too to share its pass.
         queued_at: when it was made, by the engine's clock.
         deadline: by the same clock; an answer after it is of no use.
+        context: of whoever made it, so that log lines about it carry their request.
     """
 
     def __init__(self, item: Item, bucket: Bucket, *, queued_at: float, deadline: float) -> None:
@@ -67,6 +72,7 @@ class Job(Generic[Item, Output]):
         self.bucket = bucket
         self.queued_at = queued_at
         self.deadline = deadline
+        self.context = contextvars.copy_context()
         # Errors travel as values: one that nobody fetches any more leaves no complaint behind.
         self._end: asyncio.Future[Answer[Output] | ServiceError] = (
             asyncio.get_running_loop().create_future()

@@ -1,6 +1,7 @@
 """Which models are loaded: each with what it is, whom it lets in, and its queue."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,6 +61,18 @@ class LoadedModel:
         devices = self.batcher.devices
         state: Literal["ready", "failed"] = "ready" if devices else "failed"
         return ModelStatus(self.name, self.task, devices, state, self.predictor.categories)
+
+    @contextmanager
+    def admit(self, pixels: int, left_s: float) -> Iterator[None]:
+        """Hold room for one picture as long as the block runs; see `Admission.room`.
+
+        Raises:
+            NotReady: all devices are lost.
+            Overloaded: there is no room.
+        """
+        self.batcher.check_open()
+        with self.admission.room(pixels, left_s):
+            yield
 
     async def predict(
         self, image: Image, options: Mapping[str, Hashable], deadline: float

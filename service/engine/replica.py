@@ -5,10 +5,11 @@ one that does not fit the device in halves, and a device that is lost takes its 
 """
 
 import asyncio
+import contextvars
 import gc
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -57,6 +58,10 @@ class Device:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    def make_current(self) -> None:
+        """Let what the calling thread runs without naming a device run here."""
+        torch.get_device_module(self.name).set_device(self.name)
+
     def is_alive(self) -> bool:
         """Return whether work can still be sent to it: a broken CUDA context stays broken."""
         try:
@@ -69,6 +74,15 @@ class Device:
         """Give what torch holds in reserve back to the device."""
         gc.collect()
         torch.cuda.empty_cache()
+
+
+def new_thread(device: Device) -> Executor:
+    """Return a thread for the replicas of a device."""
+    return ThreadPoolExecutor(
+        max_workers=1,
+        thread_name_prefix=f"replica-{device.name}",
+        initializer=device.make_current,
+    )
 
 
 class Replica(Generic[Item, Output]):
@@ -108,7 +122,7 @@ class Replica(Generic[Item, Output]):
     def _work(self, batch: Batch[Item, Output]) -> Ran[Item, Output]:
         started = self._clock.now()
         jobs = [job for job in batch.jobs if not job.is_settled]
-        made = self._attempt([job.item for job in jobs], dict(batch.bucket.options))
+        made = self._attempt(jobs, dict(batch.bucket.options))
         run_s = self._clock.now() - started
         ends = (
             one if isinstance(one, ServiceError) else Answer(one[0], started, run_s, one[1])
@@ -117,45 +131,43 @@ class Replica(Generic[Item, Output]):
         return Ran(tuple(zip(jobs, ends, strict=True)), run_s)
 
     def _attempt(
-        self, items: list[Item], options: dict[str, Any]
+        self, jobs: Sequence[Job[Item, Output]], options: dict[str, Any]
     ) -> list[tuple[Output, int] | ServiceError]:
-        """Each item's output with the size of its pass, or what went wrong with it alone."""
-        if not items:
+        """Each job's output with the size of its pass, or what went wrong with it alone."""
+        if not jobs:
             return []
-        made = self._pass(items, options)
-        # Only here, after the exception and the tensors that its frames hold are gone, can memory
-        # be freed and the rest be tried.
+        # What is logged of one job carries its request.
+        context = jobs[0].context if len(jobs) == 1 else contextvars.Context()
+        made = context.run(self._pass, [job.item for job in jobs], options)
+        # Only here, when the exception and the tensors in its frames are gone, can memory be freed.
         if not isinstance(made, ServiceError):
-            return [(output, len(items)) for output in made]
+            return [(output, len(jobs)) for output in made]
         is_full = isinstance(made, OutOfMemory)
         if is_full:
             self.device.free_memory()
-        if len(items) == 1:
+        if len(jobs) == 1:
             return [made]
-        step = (len(items) + 1) // 2 if is_full else 1
-        parts = (items[start : start + step] for start in range(0, len(items), step))
+        step = (len(jobs) + 1) // 2 if is_full else 1
+        parts = (jobs[start : start + step] for start in range(0, len(jobs), step))
         return [end for part in parts for end in self._attempt(part, options)]
 
     def _pass(self, items: list[Item], options: dict[str, Any]) -> list[Output] | ServiceError:
-        """Run once: the outputs, or what to tell if nothing more can be done.
+        """Run once: the outputs, or what to say if no smaller pass does better.
 
         Raises:
             DeviceLost: the failure took the device with it.
         """
+        size, device = len(items), self.device.name
         try:
-            outputs = list(self._forward(items, **options))
+            return _counted(self._forward(items, **options), size)
         except Exception as error:
             if _is_out_of_memory(error):
-                _log.warning("out of memory on %s with %d at once", self.device.name, len(items))
+                _log.warning("%d at once do not fit %s", size, device)
                 return OutOfMemory("The device has too little memory for this picture.")
-            _log.exception("a pass of %d failed on %s", len(items), self.device.name)
+            _log.exception("a pass of %d failed on %s", size, device)
             if not self.device.is_alive():
-                raise DeviceLost(self.device.name) from error
+                raise DeviceLost(device) from error
             return InferenceFailed("The network failed on this picture.")
-        if len(outputs) != len(items):
-            _log.error("%d outputs for %d items", len(outputs), len(items))
-            return InferenceFailed("The network failed on this picture.")
-        return outputs
 
 
 def resolve_devices(names: Sequence[str], cuda_count: int | None = None) -> tuple[str, ...]:
@@ -177,6 +189,13 @@ def resolve_devices(names: Sequence[str], cuda_count: int | None = None) -> tupl
         if name not in known:
             raise ValueError(f"device {name!r} is not here; there are {', '.join(known)}")
     return tuple(dict.fromkeys(device for name in names for device in known[name]))
+
+
+def _counted(outputs: Sequence[Output], size: int) -> list[Output]:
+    """The outputs, if there are as many as there were items."""
+    if len(outputs) != size:
+        raise ValueError(f"{len(outputs)} outputs for {size} items")
+    return list(outputs)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
