@@ -1,19 +1,19 @@
-"""The facade: which variants exist, build or load one. Adding a variant is adding data here."""
+"""The facade: which variants exist, build or load one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from models import checkpoint as checkpoints
-from models import mask_rcnn
+from models import mask_rcnn, pointrend
+from models.catalogue import INCLUDED, VARIANTS, Config, Variant
 from models.checkpoint import Checkpoint, CheckpointError
 from models.predictor import ImagePredictor
-
-Task = Literal["segment", "semantic", "detect", "track"]
 
 
 class UnknownVariant(KeyError):
@@ -24,77 +24,36 @@ class UnknownVariant(KeyError):
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One set of published or included weights.
+class _Family:
+    """What a family offers.
 
     Attributes:
-        name: what `build` and `load` take.
-        family: the folder of its network.
-        task: what it does, as the routes call it.
-        licence: of the weights.
-        score: as published, in words.
-        checkpoint: where the file is published, or "included".
-        config: every number of the network.
+        network: makes a network with fresh weights from a config.
+        predictor: makes a predictor from config, weights by name, device and dtype.
     """
 
-    name: str
-    family: str
-    task: Task
-    licence: str
-    score: str
-    checkpoint: str
-    config: mask_rcnn.MaskRcnnConfig
+    network: Callable[[Any], nn.Module]
+    predictor: Callable[
+        [Any, Mapping[str, Tensor], str | torch.device, torch.dtype], ImagePredictor
+    ]
 
 
-INCLUDED = "included"
-_DEMO_DIR = Path(__file__).parent / "demo"
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-_COCO_WEIGHTS = "code BSD-3-Clause; weights without a licence of their own, trained on COCO"
-_TORCHVISION = "https://download.pytorch.org/models"
-
-_VARIANTS = MappingProxyType(
+_FAMILIES: Mapping[str, _Family] = MappingProxyType(
     {
-        variant.name: variant
-        for variant in (
-            Variant(
-                name="mask_rcnn_r50_fpn",
-                family="mask_rcnn",
-                task="segment",
-                licence=_COCO_WEIGHTS,
-                score="COCO val2017 box AP 37.9, mask AP 34.6",
-                checkpoint=f"{_TORCHVISION}/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
-                config=mask_rcnn.R50_FPN,
-            ),
-            Variant(
-                name="mask_rcnn_r50_fpn_v2",
-                family="mask_rcnn",
-                task="segment",
-                licence=_COCO_WEIGHTS,
-                score="COCO val2017 box AP 47.4, mask AP 41.8",
-                checkpoint=f"{_TORCHVISION}/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
-                config=mask_rcnn.R50_FPN_V2,
-            ),
-            Variant(
-                name="mask_rcnn_demo",
-                family="mask_rcnn",
-                task="segment",
-                licence="Apache-2.0",
-                score="see models/demo/mask_rcnn_demo.md",
-                checkpoint=INCLUDED,
-                config=mask_rcnn.DEMO,
-            ),
-        )
+        "mask_rcnn": _Family(mask_rcnn.MaskRcnn, mask_rcnn.build_predictor),
+        "pointrend": _Family(pointrend.PointRend, pointrend.build_predictor),
     }
 )
+_DEMO_DIR = Path(__file__).parent / "demo"
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def available() -> Mapping[str, Variant]:
     """Return every variant by name, in a fixed order."""
-    return _VARIANTS
+    return VARIANTS
 
 
-def build(name: str, overrides: Mapping[str, Any] | None = None) -> mask_rcnn.MaskRcnn:
+def build(name: str, overrides: Mapping[str, Any] | None = None) -> nn.Module:
     """Return a variant's network with fresh weights, ready for training.
 
     Args:
@@ -105,7 +64,8 @@ def build(name: str, overrides: Mapping[str, Any] | None = None) -> mask_rcnn.Ma
         UnknownVariant: no variant has this name.
         TypeError: an override names no field of the config.
     """
-    return mask_rcnn.MaskRcnn(_config(name, overrides))
+    config = _config(name, overrides)
+    return _FAMILIES[VARIANTS[name].family].network(config)
 
 
 def load(
@@ -136,18 +96,19 @@ def load(
     if dtype not in _DTYPES:
         raise ValueError(f"dtype {dtype!r}: one of {', '.join(_DTYPES)} expected")
     weights = checkpoints.read(_included(name) if checkpoint is None else checkpoint)
-    return mask_rcnn.build_predictor(config, weights, device, _DTYPES[dtype])
+    family = _FAMILIES[VARIANTS[name].family]
+    return family.predictor(config, weights, device, _DTYPES[dtype])
 
 
-def _config(name: str, overrides: Mapping[str, Any] | None) -> mask_rcnn.MaskRcnnConfig:
-    if name not in _VARIANTS:
+def _config(name: str, overrides: Mapping[str, Any] | None) -> Config:
+    if name not in VARIANTS:
         raise UnknownVariant(name)
-    return replace(_VARIANTS[name].config, **(overrides or {}))
+    return replace(VARIANTS[name].config, **(overrides or {}))
 
 
 def _included(name: str) -> Path:
     """The weights in the repository."""
-    location = _VARIANTS[name].checkpoint
+    location = VARIANTS[name].checkpoint
     if location != INCLUDED:
         raise CheckpointError(f"{name} needs its weights, published at {location}")
     return _DEMO_DIR / f"{name}.safetensors"

@@ -3,6 +3,7 @@
 from models.pointrend.config import (
     DEEPLABV3_R50,
     DEEPLABV3_R101,
+    DEMO,
     FPN_R50_ADE20K,
     FPN_R101_ADE20K,
     FPN_R101_CITYSCAPES,
@@ -14,6 +15,7 @@ from models.pointrend.predictor import PointRendPredictor, build_predictor
 __all__ = [
     "DEEPLABV3_R50",
     "DEEPLABV3_R101",
+    "DEMO",
     "FPN_R50_ADE20K",
     "FPN_R101_ADE20K",
     "FPN_R101_CITYSCAPES",

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from models import zoo
-from models.mask_rcnn.config import DEMO
+from models.mask_rcnn.config import DEMO, MaskRcnnConfig
 from models.training.coco_folder import open_folder
 from models.training.examples import DemoExamples, Examples
 from models.training.mask_rcnn import MaskRcnnRecipe, fitting_weights
@@ -95,13 +95,15 @@ def folder_plan(variant: str, root: Path, start: Mapping[str, Tensor], unseen_co
         unseen_count: judge on so many of the held-out pictures at most.
 
     Raises:
-        FolderError: the folder is not in COCO's format.
+        FolderError: the folder is not in COCO's format, or the variant is no Mask R-CNN.
         UnknownVariant: no such variant.
     """
     if variant not in zoo.available():
         raise zoo.UnknownVariant(variant)
-    examples, held_out = open_folder(root, _TRAINING_SEED)
     published = zoo.available()[variant].config
+    if not isinstance(published, MaskRcnnConfig):
+        raise FolderError(f"{variant} is no Mask R-CNN: only those are trained on folders")
+    examples, held_out = open_folder(root, _TRAINING_SEED)
     is_same_world = set(examples.categories) <= set(published.categories)
     categories = published.categories if is_same_world else examples.categories
     config = replace(published, categories=categories)

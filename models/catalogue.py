@@ -1,0 +1,139 @@
+"""The variants: every set of published or included weights, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from models import mask_rcnn, pointrend
+
+Task = Literal["segment", "semantic", "detect", "track"]
+Config = mask_rcnn.MaskRcnnConfig | pointrend.PointRendConfig
+
+INCLUDED = "included"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One set of published or included weights.
+
+    Attributes:
+        name: what `zoo.build` and `zoo.load` take.
+        family: the folder of its network.
+        task: what it does, as the routes call it.
+        licence: of the weights.
+        score: as published, in words.
+        checkpoint: where the file is published, or "included".
+        config: every number of the network.
+    """
+
+    name: str
+    family: str
+    task: Task
+    licence: str
+    score: str
+    checkpoint: str
+    config: Config
+
+
+_COCO_WEIGHTS = "code BSD-3-Clause; weights without a licence of their own, trained on COCO"
+_CITYSCAPES_WEIGHTS = (
+    "code Apache-2.0; weights CC BY-SA 3.0, trained on Cityscapes (research terms)"
+)
+_ADE20K_WEIGHTS = "Apache-2.0, trained on ADE20K (research terms)"
+_TORCHVISION = "https://download.pytorch.org/models"
+_DETECTRON2 = "https://dl.fbaipublicfiles.com/detectron2/PointRend/SemanticSegmentation"
+_OPENMMLAB = "https://download.openmmlab.com/mmsegmentation/v0.5/point_rend"
+_PLAIN_DEEPLABV3 = "on COCO val2017 with VOC labels, without a point head"
+
+VARIANTS: Mapping[str, Variant] = MappingProxyType(
+    {
+        variant.name: variant
+        for variant in (
+            Variant(
+                name="mask_rcnn_r50_fpn",
+                family="mask_rcnn",
+                task="segment",
+                licence=_COCO_WEIGHTS,
+                score="COCO val2017 box AP 37.9, mask AP 34.6",
+                checkpoint=f"{_TORCHVISION}/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+                config=mask_rcnn.R50_FPN,
+            ),
+            Variant(
+                name="mask_rcnn_r50_fpn_v2",
+                family="mask_rcnn",
+                task="segment",
+                licence=_COCO_WEIGHTS,
+                score="COCO val2017 box AP 47.4, mask AP 41.8",
+                checkpoint=f"{_TORCHVISION}/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
+                config=mask_rcnn.R50_FPN_V2,
+            ),
+            Variant(
+                name="mask_rcnn_demo",
+                family="mask_rcnn",
+                task="segment",
+                licence="Apache-2.0",
+                score="see models/demo/mask_rcnn_demo.md",
+                checkpoint=INCLUDED,
+                config=mask_rcnn.DEMO,
+            ),
+            Variant(
+                name="pointrend_deeplabv3_r50",
+                family="pointrend",
+                task="semantic",
+                licence=_COCO_WEIGHTS,
+                score=f"mIoU 66.4 {_PLAIN_DEEPLABV3}",
+                checkpoint=f"{_TORCHVISION}/deeplabv3_resnet50_coco-cd0a2569.pth",
+                config=pointrend.DEEPLABV3_R50,
+            ),
+            Variant(
+                name="pointrend_deeplabv3_r101",
+                family="pointrend",
+                task="semantic",
+                licence=_COCO_WEIGHTS,
+                score=f"mIoU 67.4 {_PLAIN_DEEPLABV3}",
+                checkpoint=f"{_TORCHVISION}/deeplabv3_resnet101_coco-586e9e4e.pth",
+                config=pointrend.DEEPLABV3_R101,
+            ),
+            Variant(
+                name="pointrend_fpn_r101_cityscapes",
+                family="pointrend",
+                task="semantic",
+                licence=_CITYSCAPES_WEIGHTS,
+                score="Cityscapes val mIoU 78.9",
+                checkpoint=f"{_DETECTRON2}/pointrend_semantic_R_101_FPN_1x_cityscapes/202576688/"
+                "model_final_cf6ac1.pkl",
+                config=pointrend.FPN_R101_CITYSCAPES,
+            ),
+            Variant(
+                name="pointrend_fpn_r50_ade20k",
+                family="pointrend",
+                task="semantic",
+                licence=_ADE20K_WEIGHTS,
+                score="ADE20K val mIoU 37.64",
+                checkpoint=f"{_OPENMMLAB}/pointrend_r50_512x512_160k_ade20k/"
+                "pointrend_r50_512x512_160k_ade20k_20200807_232644-ac3febf2.pth",
+                config=pointrend.FPN_R50_ADE20K,
+            ),
+            Variant(
+                name="pointrend_fpn_r101_ade20k",
+                family="pointrend",
+                task="semantic",
+                licence=_ADE20K_WEIGHTS,
+                score="ADE20K val mIoU 40.02",
+                checkpoint=f"{_OPENMMLAB}/pointrend_r101_512x512_160k_ade20k/"
+                "pointrend_r101_512x512_160k_ade20k_20200808_030852-8834902a.pth",
+                config=pointrend.FPN_R101_ADE20K,
+            ),
+            Variant(
+                name="pointrend_demo",
+                family="pointrend",
+                task="semantic",
+                licence="Apache-2.0",
+                score="see models/demo/pointrend_demo.md",
+                checkpoint=INCLUDED,
+                config=pointrend.DEMO,
+            ),
+        )
+    }
+)
