@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models import zoo
 from models.mask_rcnn.config import DEMO, MaskRcnnConfig
-from models.training.coco_folder import open_folder
+from models.training.coco_folder import FolderError, open_folder
 from models.training.examples import DemoExamples, Examples
 from models.training.mask_rcnn import MaskRcnnRecipe, fitting_weights
 from models.training.scenes import World
