@@ -12,10 +12,15 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from models import array_pickle
+
 Checkpoint = str | Path | Mapping[str, Any]
 
 _UNUSED_COUNTER = "num_batches_tracked"  # of batch norms; nothing that infers reads it
-_WRAPPER = "model"  # training scripts put the weights under this key, beside optimiser and epoch
+# Training scripts put the weights under one of these keys, beside optimiser and epoch, and
+# distributed training puts the prefix before every name.
+_WRAPPERS = ("model", "state_dict")
+_PREFIX = "module."
 _SHOWN_NAMES = 10
 # What the readers raise for files that are cut short, garbled or of another kind.
 _UNREADABLE = (
@@ -24,6 +29,7 @@ _UNREADABLE = (
     ValueError,
     LookupError,
     EOFError,
+    MemoryError,
     AttributeError,
     TypeError,
     pickle.UnpicklingError,
@@ -40,17 +46,19 @@ def read(checkpoint: Checkpoint) -> dict[str, Tensor]:
     """Return the weights of a file or a mapping, [any] of any dtype by name.
 
     Args:
-        checkpoint: path of a .pth, .pt, .bin or .safetensors file, or names -> arrays or tensors.
+        checkpoint: path of a .pth, .pt, .bin, .pkl or .safetensors file, or names -> arrays or
+            tensors.
 
     Raises:
         CheckpointError: no such file, or no weights in it.
     """
     content = checkpoint if isinstance(checkpoint, Mapping) else _read_file(Path(checkpoint))
-    if isinstance(content, Mapping) and isinstance(content.get(_WRAPPER), Mapping):
-        content = content[_WRAPPER]
     if not isinstance(content, Mapping):
         raise CheckpointError(f"weights by name expected, found a {type(content).__name__}")
-    return {str(name): _to_tensor(str(name), value) for name, value in content.items()}
+    inner = (content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping))
+    weights = {str(name): value for name, value in next(inner, content).items()}
+    prefix = _PREFIX if all(name.startswith(_PREFIX) for name in weights) else ""
+    return {name.removeprefix(prefix): _to_tensor(name, value) for name, value in weights.items()}
 
 
 def load_strict(
@@ -83,6 +91,8 @@ def _read_file(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
+        if path.suffix == ".pkl":
+            return array_pickle.load(path)
         is_mappable = zipfile.is_zipfile(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mappable)
     except _UNREADABLE as error:
@@ -93,7 +103,7 @@ def _read_file(path: Path) -> Any:
 def _to_tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return value.detach()
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return torch.from_numpy(np.require(value, requirements=["C", "W"]))
     raise CheckpointError(f"{name} is a {type(value).__name__}, not an array")
 
