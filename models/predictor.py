@@ -1,10 +1,16 @@
 """The contract between a loaded network and whoever runs it; nothing here knows a family."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from models.outputs import TrackState, TrackStep
+
+Prompt = Literal["mask", "box"]
 
 
 @dataclass(frozen=True)
@@ -48,5 +54,95 @@ class ImagePredictor(Protocol):
         Args:
             images: each [h, w, 3] uint8, RGB.
             options: the family's own, equal for all pictures of the call.
+        """
+        ...
+
+
+@runtime_checkable
+class VideoPredictor(Protocol):
+    """A network that follows objects through a video: a state and a frame in, the next state out.
+
+    It holds no session: all that one knows is its state, a value. A state is never changed, so an
+    earlier one may be gone on from again. Calls from one thread at a time.
+    """
+
+    @property
+    def prompts(self) -> frozenset[Prompt]:
+        """What may tell it an object."""
+        ...
+
+    def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (height, width) that a frame of `image_size` has when the network sees it.
+
+        Sessions of equal input shape can share a step without changing one another.
+        """
+        ...
+
+    def start(
+        self, frame: np.ndarray, objects: Mapping[int, npt.NDArray[Any]]
+    ) -> tuple[TrackState, TrackStep]:
+        """Return a session at its first frame, and what it reports there.
+
+        Args:
+            frame: [h, w, 3] uint8, RGB.
+            objects: id above 0 -> mask [h, w] bool, or box_xyxy [4] floating, pixels, as `prompts`
+                says.
+
+        Raises:
+            ValueError: no such frame, ids or prompts.
+        """
+        ...
+
+    def step(self, states: Sequence[Any], frames: Sequence[np.ndarray]) -> list[TrackStep]:
+        """Take several sessions one frame further; each gets the answer that it would get alone.
+
+        Args:
+            states: one a session.
+            frames: the next one of each, [h, w, 3] uint8, RGB, of the size that it started with.
+
+        Returns:
+            One step a session, in order; its `state` is where that session goes on.
+
+        Raises:
+            ValueError: a frame of another size, or not one for each session.
+        """
+        ...
+
+    def add_objects(
+        self, state: Any, frame: np.ndarray, objects: Mapping[int, npt.NDArray[Any]]
+    ) -> TrackState:
+        """Return the session with new objects, or with known ones told anew.
+
+        Args:
+            state: of the session.
+            frame: the one that the session stands at, `state.frame`; another is taken for the next,
+                and the session is taken there first.
+            objects: as for `start`.
+
+        Raises:
+            ValueError: no such frame, ids or prompts.
+        """
+        ...
+
+    def remove_objects(self, state: Any, object_ids: Iterable[int]) -> TrackState:
+        """Return the session without some of its objects, the others undisturbed.
+
+        Args:
+            state: of the session.
+            object_ids: among `state.object_ids`.
+
+        Raises:
+            ValueError: it follows no such object.
+        """
+        ...
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> TrackState:
+        """Return the state of which these are the `dump`; it goes on bit for bit the same.
+
+        Args:
+            tensors: [any] by name.
+
+        Raises:
+            ValueError: they are no state, or one of another network.
         """
         ...

@@ -1,0 +1,18 @@
+"""AOT: many objects followed through a video from masks (Yang et al. 2021)."""
+
+from models.aot.config import DEMO, R50_L, AotConfig, B, L, S, T
+from models.aot.model import Aot
+from models.aot.predictor import AotPredictor, build_predictor
+
+__all__ = [
+    "DEMO",
+    "R50_L",
+    "Aot",
+    "AotConfig",
+    "AotPredictor",
+    "B",
+    "L",
+    "S",
+    "T",
+    "build_predictor",
+]

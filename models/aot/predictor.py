@@ -1,0 +1,258 @@
+"""Frames in, followed objects out: preprocess, network, postprocess, and the state in between."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, islice
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from models import checkpoint
+from models.aot import annotation, groups, snapshot
+from models.aot.config import AotConfig
+from models.aot.model import UNUSED_NAMES, Aot, one_hot
+from models.aot.postprocess import Labelling, label, measure, to_step
+from models.aot.preprocess import input_shape, preprocess
+from models.aot.state import AotState
+from models.layers import inference
+from models.ops.images import to_tensor
+from models.ops.resize import resize_nearest
+from models.outputs import TrackStep
+from models.predictor import Prompt
+
+Frame = npt.NDArray[np.uint8]
+Objects = Mapping[int, npt.NDArray[np.bool_]]
+
+
+class AotPredictor:
+    """An AOT on its device; see `models.predictor.VideoPredictor`.
+
+    Args:
+        model: ready for inference; its parameters' device and dtype are where and in what it runs
+            and remembers.
+    """
+
+    def __init__(self, model: Aot) -> None:
+        self._model = model
+        self._config = model.config
+        parameter = next(model.parameters())
+        self._device, self._dtype = parameter.device, parameter.dtype
+
+    @property
+    def prompts(self) -> frozenset[Prompt]:
+        """What may tell it an object: masks alone."""
+        return frozenset({"mask"})
+
+    def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (height, width) in which the network sees a frame, pixels."""
+        return input_shape(image_size, self._config)
+
+    def start(self, frame: Frame, objects: Objects) -> tuple[AotState, TrackStep]:
+        """Return a session at its first frame, and that frame's objects as drawn.
+
+        Args:
+            frame: [h, w, 3] uint8, RGB.
+            objects: id -> [h, w] bool; where they overlap, the later one wins.
+
+        Raises:
+            ValueError: no such frame or masks.
+        """
+        image = _own(frame)
+        annotation.check(objects, (image.shape[0], image.shape[1]))
+        empty = np.zeros(image.shape[:2], dtype=np.uint8)
+        state = self._annotate(AotState(image, empty, ()), objects)
+        label_map = torch.from_numpy(state.label_map)
+        certain = torch.ones(label_map.shape)
+        return state, to_step(state, measure(label_map, certain, len(state.slot_ids)))
+
+    def step(self, states: Sequence[AotState], frames: Sequence[Frame]) -> list[TrackStep]:
+        """Follow the objects of several sessions into the next frame of each.
+
+        Args:
+            states: one a session.
+            frames: of each session, [h, w, 3] uint8, RGB, of the size that it started with.
+
+        Returns:
+            One step a session, in order, with the next state.
+
+        Raises:
+            ValueError: a frame of another size, or not one for each session.
+        """
+        images = [_own(frame) for frame in frames]
+        for state, image in zip(states, images, strict=True):
+            _check_size(state, image)
+        return [to_step(*advanced) for advanced in self._advance(states, images)]
+
+    def add_objects(self, state: AotState, frame: Frame, objects: Objects) -> AotState:
+        """Draw new objects, or known ones anew, on the frame that the session stands at.
+
+        What is not drawn stays as predicted. A frame that the session does not stand at is taken
+        for the next one and predicted first.
+
+        Args:
+            state: of the session.
+            frame: [h, w, 3] uint8, RGB, of the size that it started with.
+            objects: id -> [h, w] bool; where they overlap, the later one wins.
+
+        Raises:
+            ValueError: no such frame or masks.
+
+        Source: aot-benchmark: networks/managers/evaluator.py, Evaluator.evaluating; differs: a
+            known object may be drawn anew, and then nothing is left of where it was predicted.
+        """
+        _check_size(state, frame)
+        annotation.check(objects, state.frame_size)
+        if not np.array_equal(frame, state.frame):
+            ((state, _),) = self._advance([state], [_own(frame)])
+        return self._annotate(state, objects)
+
+    def remove_objects(self, state: AotState, object_ids: Iterable[int]) -> AotState:
+        """Report some objects no more; the others are followed as if nothing had happened.
+
+        Args:
+            state: of the session.
+            object_ids: of objects that it follows.
+
+        Raises:
+            ValueError: it follows no such object.
+        """
+        unknown = set(object_ids) - set(state.object_ids)
+        if unknown:
+            raise ValueError(f"no objects {sorted(unknown)} among {list(state.object_ids)}")
+        return state.without(object_ids)
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> AotState:
+        """Return the state that `dump` wrote; further frames are the same bit for bit.
+
+        Args:
+            tensors: [any] of any dtype, by name.
+
+        Raises:
+            ValueError: they are no state, or one of another network.
+        """
+        host = snapshot.Host(self._config, self._device, self._dtype)
+        return snapshot.restore(tensors, host)
+
+    def _advance(
+        self, states: Sequence[AotState], frames: Sequence[Frame]
+    ) -> list[tuple[AotState, Labelling]]:
+        """The next state of every session, and what its frame shows."""
+        buckets = defaultdict(list)
+        results: dict[int, tuple[AotState, Labelling]] = {}
+        for index, (state, frame) in enumerate(zip(states, frames, strict=True)):
+            if state.groups:
+                buckets[self.input_shape(state.frame_size)].append(index)
+            else:
+                empty = torch.from_numpy(state.label_map)
+                results[index] = replace(state, frame=frame), measure(empty, empty.float(), 0)
+        for indices in buckets.values():
+            batch = self._advance_batch(
+                [states[index] for index in indices], [frames[index] for index in indices]
+            )
+            results.update(zip(indices, batch, strict=True))
+        return [results[index] for index in range(len(states))]
+
+    @torch.inference_mode()
+    def _annotate(self, state: AotState, objects: Objects) -> AotState:
+        """The same frame, with objects drawn on it."""
+        config = self._config
+        slot_ids = annotation.assign_slots(state.slot_ids, objects, config.group_objects)
+        label_map = annotation.paint(state.label_map, [*chain(*slot_ids)], objects)
+        images = self._to_input([state.frame])
+        features = self._model.encode(images).repeat([0] * len(slot_ids))
+        drawn = torch.from_numpy(label_map).to(self._device)
+        id_embedding = self._embed([drawn], [[len(ids) for ids in slot_ids]], images)
+        _, memories = self._model.LSTT.reference(features.embedding, id_embedding)
+        group_memories = groups.separate(memories)
+        known = [
+            groups.annotate(group, ids, memory, config)
+            for group, ids, memory in zip(state.groups, slot_ids, group_memories, strict=False)
+        ]
+        new = map(groups.begin, slot_ids[len(known) :], group_memories[len(known) :])
+        return AotState(state.frame, label_map, (*known, *new))
+
+    @torch.inference_mode()
+    def _advance_batch(
+        self, states: Sequence[AotState], frames: Sequence[Frame]
+    ) -> list[tuple[AotState, Labelling]]:
+        """The same for sessions that have objects, their frames of one input shape."""
+        images = self._to_input(frames)
+        counts = [[len(group.object_ids) for group in state.groups] for state in states]
+        rows = [row for row, sizes in enumerate(counts) for _ in sizes]
+        features = self._model.encode(images).repeat(rows)
+        memory = groups.join([group for state in states for group in state.groups])
+        output = self._model.LSTT.propagate(features.embedding, *memory)
+        logits = torch.split(self._model.decode(output, features), [len(sizes) for sizes in counts])
+        labellings = [
+            label(group_logits.unbind(), sizes, state.frame_size)
+            for group_logits, sizes, state in zip(logits, counts, states, strict=True)
+        ]
+        label_maps = [labelling.label_map for labelling in labellings]
+        id_embedding = self._embed(label_maps, counts, images)
+        memories = iter(groups.separate(self._model.LSTT.remember(output.candidates, id_embedding)))
+        results = []
+        for state, frame, labelling in zip(states, frames, labellings, strict=True):
+            own = zip(state.groups, islice(memories, len(state.groups)), strict=True)
+            advanced = tuple(groups.advance(group, new, self._config) for group, new in own)
+            after = AotState(frame, labelling.label_map.cpu().numpy(), advanced)
+            results.append((after, labelling))
+        return results
+
+    def _to_input(self, frames: Sequence[Frame]) -> Tensor:
+        """[b, 3, h, w], normalised."""
+        images = [torch.from_numpy(frame).to(self._device) for frame in frames]
+        batch = preprocess(images, self._config).to(self._dtype)
+        return batch.contiguous(memory_format=torch.channels_last)
+
+    def _embed(
+        self, label_maps: Sequence[Tensor], counts: Sequence[Sequence[int]], images: Tensor
+    ) -> Tensor:
+        """Identity embeddings [groups, t, c] of all frames, from their slots at their own size."""
+        local = []
+        for label_map, sizes in zip(label_maps, counts, strict=True):
+            slots = resize_nearest(label_map[None], (images.shape[2], images.shape[3]))
+            local += [
+                annotation.local_labels(slots, sum(sizes[:group]), size)
+                for group, size in enumerate(sizes)
+            ]
+        identities = one_hot(torch.cat(local), self._config.group_objects + 1)
+        return self._model.embed_identities(identities.to(images.dtype))
+
+
+def build_predictor(
+    config: AotConfig,
+    weights: Mapping[str, Tensor],
+    device: str | torch.device,
+    dtype: torch.dtype,
+) -> AotPredictor:
+    """Return a predictor with the given weights.
+
+    Args:
+        config: of the network.
+        weights: [any] floating, under the published names.
+        device: where it shall run.
+        dtype: of convolutions, linear layers and memories.
+
+    Raises:
+        CheckpointError: the weights do not fit.
+    """
+    with torch.device("meta"):
+        model = Aot(config)
+    used = {name: tensor for name, tensor in weights.items() if name not in UNUSED_NAMES}
+    checkpoint.load_strict(model, used)
+    return AotPredictor(inference.prepare(model, device, dtype))
+
+
+def _own(frame: Frame) -> Frame:
+    """A copy, so that nobody changes what a state holds."""
+    return to_tensor(frame).numpy().copy()
+
+
+def _check_size(state: AotState, frame: Frame) -> None:
+    if frame.shape != state.frame.shape:
+        raise ValueError(
+            f"a frame of {list(frame.shape)} in a session of {list(state.frame.shape)}"
+        )
