@@ -41,6 +41,42 @@ def iou_matrix(boxes_xyxy: Tensor, others_xyxy: Tensor) -> Tensor:
     return intersection / union.sub_(intersection)
 
 
+def giou(boxes_xyxy: Tensor, others_xyxy: Tensor) -> Tensor:
+    """Return the generalised intersection over union of boxes, pair by pair.
+
+    Args:
+        boxes_xyxy: [..., 4] float32, sides >= 0.
+        others_xyxy: [..., 4] float32, sides >= 0, broadcast against the boxes.
+
+    Returns:
+        [...] float32, in (-1, 1]: the IoU less the share of the hull that neither box covers; NaN
+        for two boxes without area.
+
+    Source: Rezatofighi et al. 2019, algorithm 1; differs: none.
+    """
+    top_left, others_top_left = boxes_xyxy[..., :2], others_xyxy[..., :2]
+    bottom_right, others_bottom_right = boxes_xyxy[..., 2:], others_xyxy[..., 2:]
+    shared = torch.minimum(bottom_right, others_bottom_right)
+    shared = (shared - torch.maximum(top_left, others_top_left)).clamp(min=0).prod(-1)
+    hull = torch.maximum(bottom_right, others_bottom_right)
+    hull = (hull - torch.minimum(top_left, others_top_left)).prod(-1)
+    union = areas(boxes_xyxy) + areas(others_xyxy) - shared
+    return shared / union - (hull - union) / hull
+
+
+def cxcywh_to_xyxy(boxes_cxcywh: Tensor) -> Tensor:
+    """Return boxes by their corners.
+
+    Args:
+        boxes_cxcywh: [..., 4] float32, centre and sides.
+
+    Returns:
+        [..., 4] float32, in the same unit, xyxy.
+    """
+    centres, halves = boxes_cxcywh[..., :2], boxes_cxcywh[..., 2:] * 0.5
+    return torch.cat([centres - halves, centres + halves], dim=-1)
+
+
 def encode(
     boxes_xyxy: Tensor, anchors_xyxy: Tensor, weights: tuple[float, float, float, float]
 ) -> Tensor:

@@ -85,3 +85,21 @@ def test_boxes_of_every_picture_are_clipped_to_their_own_size() -> None:
     pair = torch.tensor([[[-5.0, -5.0, 99.0, 99.0]], [[-5.0, -5.0, 99.0, 99.0]]])
     clipped = boxes.clip(pair, torch.tensor([[[10.0, 20.0]], [[30.0, 40.0]]]))
     assert clipped.tolist() == [[[0.0, 0.0, 20.0, 10.0]], [[0.0, 0.0, 40.0, 30.0]]]
+
+
+def test_giou_falls_below_zero_by_the_part_of_the_hull_that_is_empty() -> None:
+    box = torch.tensor([0.0, 0.0, 2.0, 2.0])
+    others = torch.tensor([[1.0, 1.0, 3.0, 3.0], [4.0, 0.0, 6.0, 2.0], [0.0, 0.0, 2.0, 2.0]])
+    expected = torch.tensor([1 / 7 - 2 / 9, -1 / 3, 1.0])
+    torch.testing.assert_close(boxes.giou(box, others), expected)
+
+
+@given(boxes_strategy(5), boxes_strategy(3))
+def test_giou_is_at_most_the_iou(some: torch.Tensor, others: torch.Tensor) -> None:
+    giou = boxes.giou(some[:, None], others)
+    assert ((giou > -1) & (giou <= boxes.iou_matrix(some, others) + 1e-6)).all()
+
+
+def test_corners_lie_half_a_side_from_the_centre() -> None:
+    corners = boxes.cxcywh_to_xyxy(torch.tensor([[5.0, 6.0, 2.0, 8.0]]))
+    assert corners.tolist() == [[4.0, 2.0, 6.0, 10.0]]
