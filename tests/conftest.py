@@ -12,6 +12,11 @@ def pytest_configure() -> None:
     settings.load_profile("maskd")
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)

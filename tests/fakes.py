@@ -1,15 +1,20 @@
 """Stand-ins behind the service's own interfaces: a network, a loader, time, a thread."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from anyio.lowlevel import checkpoint
 
 from models import rle
 from models.outputs import InstanceMasks, Masks
 from models.predictor import Category
+from service.engine.replica import Device
 
 CATEGORIES = {1: Category(1, "circle"), 2: Category(2, "square")}
 
@@ -48,9 +53,16 @@ class FakeLoader:
     Args:
         models: by variant name; every device gets the same one.
         tasks: of the variants that do not segment.
+        before: called in the loading thread before each load.
     """
 
-    def __init__(self, models: Mapping[str, Any], tasks: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Any],
+        tasks: Mapping[str, str] | None = None,
+        before: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._before = before
         self._models = dict(models)
         self._tasks = dict(tasks or {})
 
@@ -61,6 +73,7 @@ class FakeLoader:
 
     def load(self, name: str, device: str) -> Any:
         del device
+        self._before()
         model = self._models[name]
         if isinstance(model, Exception):
             raise model
@@ -94,6 +107,46 @@ class Gate:
         """Return once somebody has come to the gate; each arrival counts once."""
         if not self._arrived.acquire(timeout=10):
             raise TimeoutError("nobody came to the gate")
+
+
+class FakeDevice(Device):
+    """A processor that breaks when told; counts how often its memory was freed."""
+
+    def __init__(self, name: str = "fake") -> None:
+        super().__init__(name)
+        self.is_broken = False
+        self.freed = 0
+
+    def is_alive(self) -> bool:
+        return not self.is_broken
+
+    def free_memory(self) -> None:
+        self.freed += 1
+
+
+class ManualThread(Executor):
+    """A thread that does its next piece of work when told, in the caller's own."""
+
+    def __init__(self) -> None:
+        self._work: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._work.append((future, partial(fn, *args, **kwargs)))
+        return future
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._work)
+
+    async def work(self) -> None:
+        """Do the oldest piece of work and let the event loop see to what follows from it."""
+        future, call = self._work.popleft()
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 (as the library's own executors do)
+            future.set_exception(error)
+        await loop_turns()
 
 
 class ManualClock:
@@ -137,6 +190,12 @@ class _ManualTimer:
     def fire(self) -> None:
         if self.callback is not None:
             self.callback()
+
+
+async def loop_turns(count: int = 8) -> None:
+    """Let the event loop go round, so that whatever can run without time has run."""
+    for _ in range(count):
+        await checkpoint()
 
 
 def picture(height: int = 48, width: int = 64) -> np.ndarray:

@@ -109,23 +109,22 @@ class Batcher(Generic[Item, Output]):
 
     def _step(self) -> None:
         """Decide and act until there is nothing to do but wait."""
-        while True:
-            decision = policy.decide(
-                tuple(self._queue),
-                self._running_jobs(),
-                self._clock.now(),
-                idle=len(self._replicas) - len(self._running),
-                busy=len(self._running),
-                limits=self._limits,
-            )
-            match decision:
-                case policy.Run(jobs, reason):
-                    self._start(jobs, reason)
-                case policy.Expire(jobs):
-                    self._expire(jobs)
-                case policy.Wait(until):
-                    self._wake_at(until)
-                    return
+        while not isinstance(decision := self._decide(), policy.Wait):
+            if isinstance(decision, policy.Run):
+                self._start(decision.jobs, decision.reason)
+            else:
+                self._expire(decision.jobs)
+        self._wake_at(decision.until)
+
+    def _decide(self) -> policy.Decision[Job[Item, Output]]:
+        return policy.decide(
+            tuple(self._queue),
+            self._running_jobs(),
+            self._clock.now(),
+            idle=len(self._replicas) - len(self._running),
+            busy=len(self._running),
+            limits=self._limits,
+        )
 
     def _start(self, jobs: tuple[Job[Item, Output], ...], reason: Reason) -> None:
         for job in jobs:

@@ -72,9 +72,12 @@ class Wait:
     until: float
 
 
+Decision = Run[J] | Expire[J] | Wait
+
+
 def decide(
     queue: Sequence[J], running: Sequence[J], now: float, *, idle: int, busy: int, limits: Limits
-) -> Run[J] | Expire[J] | Wait:
+) -> Decision[J]:
     """Return what to do now.
 
     Whoever is late ends, running or not. An idle model runs its oldest job at once, with those of

@@ -114,12 +114,11 @@ class Pool:
             NotReady: models are still loading.
             NotFound: it is not loaded; the message names those that are.
         """
-        if not self._models:
-            raise NotReady("Models are still loading.")
-        if name not in self._models:
-            loaded = ", ".join(self._models)
+        models = self._loaded()
+        if name not in models:
+            loaded = ", ".join(models)
             raise NotFound(f"No model {name[:_SHOWN]} is loaded; loaded are {loaded}.")
-        return self._models[name]
+        return models[name]
 
     def find(self, task: str, name: str | None) -> LoadedModel:
         """Return the model of that name, or the task's first.
@@ -129,15 +128,25 @@ class Pool:
             NotFound: there is none.
             InvalidOptions: it does another task.
         """
-        default = next((name for name, model in self._models.items() if model.task == task), None)
-        if name is None and default is None and self._models:
-            raise NotFound(f"No model that can {task} is loaded.")
-        model = self.get(name or default or "")
+        if name is None:
+            return self._default(task)
+        model = self.get(name)
         if model.task != task:
-            raise InvalidOptions(f"The model {model.name} can {model.task}, not {task}.")
+            raise InvalidOptions(f"The model {name} can {model.task}, not {task}.")
         return model
 
     def close(self, reason: str) -> None:
         """Fail whatever waits or runs, with `reason` for the callers."""
         for model in self._models.values():
             model.batcher.close(reason)
+
+    def _default(self, task: str) -> LoadedModel:
+        for model in self._loaded().values():
+            if model.task == task:
+                return model
+        raise NotFound(f"No model that can {task} is loaded.")
+
+    def _loaded(self) -> dict[str, LoadedModel]:
+        if not self._models:
+            raise NotReady("Models are still loading.")
+        return self._models

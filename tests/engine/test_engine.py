@@ -1,0 +1,362 @@
+"""The facade, with real threads and fake networks."""
+
+import asyncio
+import math
+import threading
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from models.outputs import InstanceMasks
+from service.engine.engine import Engine, Prediction
+from service.engine.loader import EngineStartError
+from service.errors import (
+    DeadlineExceeded,
+    InvalidOptions,
+    NotFound,
+    NotReady,
+    Overloaded,
+    ServiceError,
+)
+from service.settings import Settings
+from tests.fakes import CATEGORIES, FakeLoader, FakeModel, Gate, ManualClock, loop_turns, picture
+
+FOREVER = math.inf
+
+
+def engine_of(
+    models: Mapping[str, Any], clock: ManualClock | None = None, **changes: Any
+) -> Engine:
+    settings = Settings(models=tuple(models), devices=("cpu",), **changes)
+    return Engine(settings, loader=FakeLoader(models, {"finder": "detect"}), clock=clock)
+
+
+async def ask(
+    engine: Engine,
+    model: str = "fake",
+    options: Mapping[str, Hashable] | None = None,
+    deadline: float = FOREVER,
+) -> Prediction:
+    image = picture()
+    with engine.admit(model, image.shape[0] * image.shape[1], deadline) as ticket:
+        return await engine.predict(ticket, image, options or {})
+
+
+async def test_a_picture_gets_its_answer() -> None:
+    model = FakeModel()
+    engine = engine_of({"fake": model})
+    await engine.start()
+    prediction = await ask(engine, options={"score_threshold": 0.5})
+    assert isinstance(prediction.output, InstanceMasks)
+    assert (prediction.model, prediction.batch_size) == ("fake", 1)
+    assert prediction.queue_wait_s >= 0
+    assert prediction.run_s >= 0
+    assert model.calls[-1][1] == {"score_threshold": 0.5}
+    await engine.aclose()
+
+
+async def test_queue_wait_and_run_time_come_from_the_clock() -> None:
+    clock, gate = ManualClock(), Gate()
+    engine = engine_of({"fake": FakeModel(gate=gate)}, clock)
+    await engine.start()
+    gate.close()
+    first = asyncio.ensure_future(ask(engine))
+    await asyncio.to_thread(gate.wait_arrival)
+    await asyncio.to_thread(gate.wait_arrival)
+    second = asyncio.ensure_future(ask(engine))
+    await loop_turns()
+    clock.advance(2.0)
+    gate.open()
+    assert [(await asked).queue_wait_s for asked in (first, second)] == [0.0, 2.0]
+    assert ((await first).run_s, (await second).run_s) == (2.0, 0.0)
+    await engine.aclose()
+
+
+async def test_the_engine_is_ready_once_every_model_is_loaded_and_warm() -> None:
+    gate = Gate()
+    gate.close()
+    engine = engine_of({"fake": FakeModel(), "slow": FakeModel(gate=gate)})
+    start = asyncio.ensure_future(engine.start())
+    await asyncio.to_thread(gate.wait_arrival)
+    assert not engine.is_ready
+    assert engine.models() == ()
+    with pytest.raises(NotReady, match="still loading"):
+        engine.find("segment")
+    with pytest.raises(NotReady, match="still loading"):
+        await ask(engine)
+    gate.open()
+    await start
+    assert engine.is_ready
+    assert [model.name for model in engine.models()] == ["fake", "slow"]
+    await engine.aclose()
+
+
+async def test_models_are_loaded_at_the_same_time() -> None:
+    models = {"fake": FakeModel(), "other": FakeModel()}
+    both = threading.Barrier(2, timeout=10)
+    engine = Engine(Settings(models=tuple(models)), loader=FakeLoader(models, before=both.wait))
+    await engine.start()
+    assert engine.is_ready
+    await engine.aclose()
+
+
+async def test_models_on_the_cpu_take_turns_on_one_thread() -> None:
+    threads: list[int] = []
+    model = FakeModel(lambda _: threads.append(threading.get_ident()))
+    engine = engine_of({"fake": model, "other": model})
+    await engine.start()
+    await asyncio.gather(ask(engine), ask(engine, "other"))
+    assert len(threads) == 4
+    assert len(set(threads)) == 1
+    assert threads[0] != threading.get_ident()
+    await engine.aclose()
+
+
+async def test_a_loaded_model_tells_what_it_is() -> None:
+    engine = engine_of({"fake": FakeModel()})
+    await engine.start()
+    (model,) = engine.models()
+    assert (model.name, model.task, model.devices, model.state) == (
+        *("fake", "segment"),
+        *(("cpu",), "ready"),
+    )
+    assert model.categories == CATEGORIES
+    await engine.aclose()
+
+
+async def test_models_are_found_by_task_and_by_name() -> None:
+    engine = engine_of({"finder": FakeModel(), "first": FakeModel(), "second": FakeModel()})
+    await engine.start()
+    assert engine.find("segment").name == "first"
+    assert engine.find("segment", "second").name == "second"
+    assert engine.find("detect").name == "finder"
+    with pytest.raises(NotFound, match="loaded are finder, first, second"):
+        engine.find("segment", "third")
+    with pytest.raises(NotFound, match="can track"):
+        engine.find("track")
+    with pytest.raises(InvalidOptions, match="first can segment, not detect"):
+        engine.find("detect", "first")
+    with pytest.raises(NotFound):
+        await ask(engine, "third")
+    await engine.aclose()
+
+
+@pytest.mark.parametrize(
+    ("model", "devices", "reason"),
+    [
+        (OSError("no such\nfile"), "cpu", "fake cannot be loaded: no such file"),
+        (FakeModel(lambda _: 1 / 0), "cpu", "fake cannot be loaded: division by zero"),
+        (FakeModel(), "cuda:99", "device 'cuda:99' is not here; there are "),
+    ],
+)
+async def test_what_cannot_be_started_is_said_in_one_line(
+    model: Any, devices: str, reason: str
+) -> None:
+    settings = Settings(models=("fake",), devices=(devices,))
+    engine = Engine(settings, loader=FakeLoader({"fake": model}))
+    with pytest.raises(EngineStartError) as failure:
+        await engine.start()
+    assert str(failure.value).startswith(reason)
+    assert "\n" not in str(failure.value)
+    assert not engine.is_ready
+    await engine.aclose()
+
+
+async def test_an_unknown_variant_stops_the_start() -> None:
+    engine = Engine(Settings(models=("other",)), loader=FakeLoader({}))
+    with pytest.raises(EngineStartError, match="other cannot be loaded"):
+        await engine.start()
+    await engine.aclose()
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_behind() -> None:
+    gate = Gate()
+    gate.close()
+    engine = engine_of({"slow": FakeModel(gate=gate)})
+    start = asyncio.ensure_future(engine.start())
+    await asyncio.to_thread(gate.wait_arrival)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert engine.models() == ()
+    gate.open()
+    await engine.aclose()
+
+
+async def test_a_full_queue_refuses_at_once_and_counts_it() -> None:
+    engine = engine_of({"fake": FakeModel()}, max_queue_images=1)
+    await engine.start()
+    with engine.admit("fake", 10, FOREVER), pytest.raises(Overloaded):
+        await ask(engine)
+    assert (await ask(engine)).batch_size == 1
+    assert metric(engine, "jobs_total", outcome="rejected") == 1
+    await engine.aclose()
+
+
+async def test_the_bound_on_pixels_is_in_millions() -> None:
+    engine = engine_of({"fake": FakeModel()}, max_queue_megapixels=60.0)
+    await engine.start()
+    with (
+        engine.admit("fake", 60_000_000, FOREVER),
+        pytest.raises(Overloaded) as refused,
+        engine.admit("fake", 1, FOREVER),
+    ):
+        pass
+    assert refused.value.limit == 60e6
+    assert metric(engine, "admitted_pixels") == 0
+    await engine.aclose()
+
+
+async def test_each_model_has_a_bound_of_its_own() -> None:
+    engine = engine_of({"fake": FakeModel(), "other": FakeModel()}, max_queue_images=1)
+    await engine.start()
+    with engine.admit("fake", 10, FOREVER):
+        assert (await ask(engine, "other")).model == "other"
+        assert metric(engine, "admitted_images") == 1
+        assert metric(engine, "admitted_pixels") == 10
+    await engine.aclose()
+
+
+async def test_a_deadline_that_has_passed_is_refused_before_decoding() -> None:
+    clock = ManualClock(10.0)
+    engine = engine_of({"fake": FakeModel()}, clock)
+    await engine.start()
+    with pytest.raises(DeadlineExceeded):
+        await ask(engine, deadline=10.0)
+    await engine.aclose()
+
+
+async def test_a_deadline_that_passes_while_the_picture_is_decoded_ends_the_job() -> None:
+    clock = ManualClock()
+    engine = engine_of({"fake": FakeModel()}, clock)
+    await engine.start()
+    with engine.admit("fake", 10, deadline=5.0) as ticket:
+        clock.advance(5.0)
+        with pytest.raises(DeadlineExceeded):
+            await engine.predict(ticket, picture(), {})
+    await engine.aclose()
+
+
+async def test_pictures_of_other_shapes_or_options_never_share_a_pass() -> None:
+    gate = Gate()
+    model = FakeModel(gate=gate)
+    engine = engine_of({"fake": model})
+    await engine.start()
+    gate.close()
+
+    async def one(height: int, **options: Hashable) -> int:
+        with engine.admit("fake", 10, FOREVER) as ticket:
+            return (await engine.predict(ticket, picture(height), options)).batch_size
+
+    asked = [one(20), one(20, k=1), one(20), one(30), one(20, k=1), one(20)]
+    answers = asyncio.gather(*asked)
+    await asyncio.to_thread(gate.wait_arrival)
+    gate.open()
+    assert await answers == [1, 2, 2, 1, 2, 2]
+    await engine.aclose()
+
+
+async def test_draining_refuses_new_work_and_ends_what_was_admitted() -> None:
+    gate = Gate()
+    engine = engine_of({"fake": FakeModel(gate=gate)})
+    await engine.start()
+    gate.close()
+    asked = asyncio.ensure_future(ask(engine))
+    await loop_turns()
+    with engine.admit("fake", 10, FOREVER) as decoding:
+        engine.drain()
+        idle = asyncio.ensure_future(engine.wait_idle())
+        assert (engine.is_draining, engine.is_ready) == (True, False)
+        with pytest.raises(NotReady, match="shutting down"):
+            await ask(engine)
+        gate.open()
+        assert (await asked).batch_size == 1
+        assert (await engine.predict(decoding, picture(), {})).batch_size == 1
+        await loop_turns()
+        assert not idle.done()
+    await idle
+    await engine.aclose()
+
+
+async def test_waiting_for_the_end_of_work_can_be_given_up() -> None:
+    engine = engine_of({"fake": FakeModel()})
+    await engine.start()
+    with engine.admit("fake", 10, FOREVER):
+        idle = asyncio.ensure_future(engine.wait_idle())
+        await loop_turns()
+        idle.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await idle
+    await engine.wait_idle()
+    await engine.aclose()
+
+
+async def test_closing_fails_what_still_runs_and_can_be_repeated() -> None:
+    gate = Gate()
+    engine = engine_of({"fake": FakeModel(gate=gate)})
+    await engine.start()
+    gate.close()
+    asked = asyncio.ensure_future(ask(engine))
+    await loop_turns()
+    await engine.aclose()
+    await engine.aclose()
+    with pytest.raises(NotReady, match="shutting down"):
+        await asked
+    assert not engine.is_ready
+    gate.open()
+
+
+async def test_a_client_that_leaves_gives_its_room_back() -> None:
+    gate = Gate()
+    engine = engine_of({"fake": FakeModel(gate=gate)}, max_queue_images=1)
+    await engine.start()
+    gate.close()
+    gone = asyncio.ensure_future(ask(engine))
+    await loop_turns()
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    gate.open()
+    assert (await ask(engine)).batch_size == 1
+    assert metric(engine, "jobs_total", outcome="cancelled") == 1
+    await engine.aclose()
+
+
+async def test_a_model_that_lost_its_device_turns_the_engine_unready() -> None:
+    class Mortal(FakeModel):
+        def predict(self, images: Any, *_: Any, **options: Any) -> list[Any]:
+            if self.calls:
+                raise SystemExit
+            return super().predict(images, **options)
+
+    engine = engine_of({"mortal": Mortal(), "fake": FakeModel()})
+    await engine.start()
+    with pytest.raises(ServiceError):
+        await ask(engine, "mortal")
+    assert engine.failed.is_set()
+    assert not engine.is_ready
+    assert [model.state for model in engine.models()] == ["failed", "ready"]
+    with pytest.raises(NotReady, match="lost all its devices"):
+        await ask(engine, "mortal")
+    assert (await ask(engine)).batch_size == 1
+    await engine.aclose()
+
+
+async def test_metrics_go_to_the_registry_that_is_given() -> None:
+    registry = CollectorRegistry()
+    engine = Engine(
+        Settings(models=("fake",)), registry=registry, loader=FakeLoader({"fake": FakeModel()})
+    )
+    await engine.start()
+    await ask(engine)
+    assert engine.registry is registry
+    text = generate_latest(registry).decode()
+    assert 'maskd_jobs_total{model="fake",outcome="ok"} 1.0' in text
+    assert 'maskd_replica_up{device="cpu",model="fake"} 1.0' in text
+    await engine.aclose()
+
+
+def metric(engine: Engine, name: str, **labels: str) -> float | None:
+    return engine.registry.get_sample_value(f"maskd_{name}", {"model": "fake", **labels})

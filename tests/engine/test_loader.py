@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from models import zoo
+from models.checkpoint import CheckpointError
+from models.predictor import ImagePredictor
+from service.engine.loader import ZooLoader
+from service.settings import Settings
+
+
+def loader_of(folder: Path) -> ZooLoader:
+    return ZooLoader(Settings(weights_dir=str(folder)))
+
+
+def test_tasks_are_the_zoo_s(tmp_path: Path) -> None:
+    assert loader_of(tmp_path).task("mask_rcnn_r50_fpn") == "segment"
+
+
+def test_an_unknown_variant_is_named(tmp_path: Path) -> None:
+    with pytest.raises(zoo.UnknownVariant, match="nope"):
+        loader_of(tmp_path).task("nope")
+
+
+def test_without_a_file_the_included_weights_are_loaded(tmp_path: Path) -> None:
+    assert isinstance(loader_of(tmp_path).load("mask_rcnn_demo", "cpu"), ImagePredictor)
+
+
+def test_without_file_or_included_weights_the_error_says_where_they_are(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="published at https"):
+        loader_of(tmp_path).load("mask_rcnn_r50_fpn", "cpu")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_a_file_of_the_weights_folder_goes_before_the_included(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"mask_rcnn_demo{suffix}").write_bytes(b"not a checkpoint")
+    with pytest.raises(CheckpointError):
+        loader_of(tmp_path).load("mask_rcnn_demo", "cpu")
