@@ -52,30 +52,39 @@ def label_map(logits: Tensor, stages: Sequence[Stage]) -> Tensor:
         stages: from the map to the picture.
 
     Returns:
-        [size of the last stage] uint8.
+        [what the last stage keeps] uint8.
     """
-    height, width = stages[-1].size
+    height, width = stages[-1].kept
     labels = torch.empty(height, width, dtype=torch.uint8, device=logits.device)
     widest = max(width, *(stage.size[1] for stage in stages))
     rows = max(1, _BAND_VALUES // (len(logits) * widest))
     for start in range(0, height, rows):
         band = slice(start, min(start + rows, height))
-        labels[band] = _resized_rows(logits, stages, band).max(dim=0).indices
+        labels[band] = resized_rows(logits, stages, band).max(dim=0).indices
     return labels
 
 
-def _resized_rows(logits: Tensor, stages: Sequence[Stage], rows: slice) -> Tensor:
-    """[k, rows, w]: rows of the logits after all stages, from only those rows that they need."""
+def resized_rows(logits: Tensor, stages: Sequence[Stage], rows: slice) -> Tensor:
+    """Return some rows of the resized logits, made from only those rows that they need.
+
+    Args:
+        logits: [k, h, w] float32.
+        stages: from the map to the picture.
+        rows: which, of the last stage's result.
+
+    Returns:
+        [k, rows, w] float32.
+    """
     if not stages:
         return logits[:, rows]
     *earlier, stage = stages
     old_size = earlier[-1].kept if earlier else (logits.shape[1], logits.shape[2])
     if old_size == stage.size:
-        return _resized_rows(logits, earlier, rows)[:, :, : stage.kept[1]]
+        return resized_rows(logits, earlier, rows)[:, :, : stage.kept[1]]
     (above, below), share = bilinear_taps(old_size[0], stage.size[0], logits.device)
     above, below, share = above[rows], below[rows], share[rows]
     first = int(above[0])
-    source = _resized_rows(logits, earlier, slice(first, int(below[-1]) + 1))
+    source = resized_rows(logits, earlier, slice(first, int(below[-1]) + 1))
     mixed = torch.lerp(source[:, above - first], source[:, below - first], share[:, None])
     widened = F.interpolate(
         mixed[None], (mixed.shape[1], stage.size[1]), mode="bilinear", align_corners=False
