@@ -46,8 +46,8 @@ bench: $(DEV_STAMP) ## time the network's stages, masks to RLE, and the service 
 	$(BIN)/python -m benchmarks.bench_masks
 	$(BIN)/python -m benchmarks.bench_serving
 
-train: $(DEV_STAMP) ## make MODEL's demo weights from nothing
-	$(BIN)/python -m models.training $(MODEL)
+train: $(DEV_STAMP) ## make demo weights from nothing, or go on with a run that was stopped
+	$(BIN)/python -m models.training $(MODEL) --resume
 
 demo: $(STAMP) ## serve on a free port, post the sample picture, write the overlay
 	$(BIN)/python -m service.demo

@@ -19,6 +19,10 @@ from models.training.trainer import Trainer
 _DEMO_DIR = Path(next(iter(models.__path__))) / "demo"
 
 
+class RunExists(Exception):
+    """A new run where another left its snapshot."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, judge on unseen pictures, write weights and card; return the exit status."""
     options = _parser().parse_args(arguments)
@@ -27,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         plan = _plan(options)
         _train(plan, options)
-    except (checkpoint.CheckpointError, zoo.UnknownVariant, FolderError) as error:
+    except (checkpoint.CheckpointError, zoo.UnknownVariant, FolderError, RunExists) as error:
         print(error, file=sys.stderr)  # noqa: T201 (a command line speaks)
         return 2
     return 0
@@ -40,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, help="pictures a step")
     parser.add_argument("--learning-rate", type=float, help="at its highest")
     parser.add_argument("--run", type=Path, help="where snapshots lie; default runs/VARIANT")
-    parser.add_argument("--resume", action="store_true", help="go on from the last snapshot")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last snapshot, if any"
+    )
     parser.add_argument("--out", type=Path, help="where weights and card go")
     parser.add_argument("--coco", type=Path, help="fine-tune on this folder in COCO's format")
     parser.add_argument("--checkpoint", type=Path, help="weights to fine-tune")
@@ -75,6 +81,8 @@ def _train(plan: Plan, options: argparse.Namespace) -> None:
     trainer = Trainer(plan.recipe, plan.examples, plan.config, directory, options.device)
     if options.resume:
         trainer.resume()
+    elif trainer.has_snapshot:
+        raise RunExists(f"{directory} holds a run already: --resume it, or name another --run")
     trainer.run()
     weights = half_weights(trainer.averaged_weights())
     predictor = zoo.load(plan.variant, weights, options.device, plan.overrides)

@@ -53,8 +53,8 @@ class Plan:
 _FROM_NOTHING: Mapping[str, tuple[Recipe, TrainConfig, World]] = MappingProxyType(
     {
         "mask_rcnn_demo": (
-            MaskRcnnRecipe(DEMO, canvases=((0, 160), (0.6, 192), (0.88, 224))),
-            TrainConfig(steps=3200, learning_rate=1.5e-3),
+            MaskRcnnRecipe(DEMO, canvases=((0, 160), (0.45, 192), (0.8, 224))),
+            TrainConfig(steps=4500, learning_rate=1.5e-3),
             World(short_side=(112, 320), max_aspect=1.3),
         ),
     }

@@ -117,9 +117,14 @@ class Trainer:
         """Return the running average of the weights, by name, on the CPU."""
         return {name: tensor.cpu() for name, tensor in self._average.state_dict().items()}
 
+    @property
+    def has_snapshot(self) -> bool:
+        """Whether the directory holds a run already, finished or not."""
+        return self._path.exists()
+
     def resume(self) -> None:
         """Go on from the snapshot, if there is one."""
-        if self._path.exists():
+        if self.has_snapshot:
             self.progress = load_snapshot(self._path, self._modules(), self._optimizer)
 
     def run(self) -> None:

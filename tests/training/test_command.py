@@ -15,7 +15,7 @@ def train(tmp_path, *options):
     return main(
         [
             "mask_rcnn_demo",
-            *("--batch-size", "1", "--pictures", "2", "--loaders", "0"),
+            *("--batch-size", "1", "--pictures", "1", "--loaders", "0"),
             *("--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")),
             *options,
         ]
@@ -33,10 +33,21 @@ def test_training_writes_weights_that_load_and_a_card(tmp_path):
     assert "| mask AP75 |" in card
 
 
-def test_a_run_goes_on_where_it_was(tmp_path):
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    weights_file = tmp_path / "out" / "mask_rcnn_demo.safetensors"
     assert train(tmp_path, "--steps", "1") == 0
-    assert train(tmp_path, "--steps", "2", "--resume") == 0
-    assert "\nsteps: 2\n" in (tmp_path / "out" / "mask_rcnn_demo.md").read_text()
+    weights = weights_file.read_bytes()
+    weights_file.unlink()
+    assert train(tmp_path, "--steps", "1", "--resume", "--learning-rate", "0.5") == 0
+    assert weights_file.read_bytes() == weights
+
+
+def test_a_new_run_does_not_overwrite_another(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "snapshot.safetensors").write_bytes(b"hours of work")
+    assert train(tmp_path, "--steps", "1") == 2
+    assert "--resume" in capsys.readouterr().err
+    assert (tmp_path / "run" / "snapshot.safetensors").read_bytes() == b"hours of work"
 
 
 def test_fine_tuning_learns_the_categories_of_a_folder(tmp_path):

@@ -108,3 +108,9 @@ def test_no_objects_give_no_precision():
 def test_overlap_of_empty_masks_is_zero():
     empty = np.zeros((1, 4, 4), dtype=bool)
     assert mask_ious(empty, empty) == 0
+
+
+def test_of_equal_objects_the_last_is_taken():
+    ious = np.array([[0.6, 0.6], [0.7, 0.0]])
+    both = Findings(ious, np.array([0.9, 0.8]), np.ones(2, np.int64), np.ones(2, np.int64))
+    assert average_precision([both]).ap50 == 1

@@ -184,6 +184,16 @@ def test_objects_are_resized_with_their_picture():
     assert np.array_equal(batch.objects[0].masks[:, ::2, ::2], example.masks)
 
 
+def test_boxes_are_resized_by_what_each_side_really_became():
+    mask = np.zeros((1, 70, 96), dtype=bool)
+    mask[0, 7:63, 8:80] = True
+    example = Example(np.zeros((70, 96, 3), np.uint8), np.array([1]), mask)
+    batch = MaskRcnnRecipe(TINY, canvases=((0, 160),)).batch([example], 0)
+    height, width = 116 / 70, 160 / 96  # 116.67 is cut down
+    expected = [[8 * width, 7 * height, 80 * width, 63 * height]]
+    np.testing.assert_allclose(batch.objects[0].boxes_xyxy, expected, rtol=1e-6)
+
+
 def test_weights_of_another_world_keep_all_but_what_names_classes():
     start = MaskRcnnRecipe(TINY, canvases=()).build().state_dict()
     other = replace(TINY, categories={7: DEMO.categories[1]})
