@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 Plane = npt.NDArray[np.floating[Any]]
 
@@ -81,4 +82,6 @@ class Grid:
         down = 2 * np.pi * turned[:, 1:] * self.ys[None, :]
         left = np.concatenate((np.cos(down), -np.sin(down))) * np.tile(amplitudes, 2)[:, None]
         right = np.concatenate((np.cos(across), np.sin(across)))
-        return (left.T @ right).astype(np.float32)
+        # Torch's product, because torch keeps a loader's process to one thread and numpy does not.
+        product = torch.from_numpy(left).float().T @ torch.from_numpy(right).float()
+        return product.numpy()

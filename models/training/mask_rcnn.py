@@ -39,6 +39,19 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class CanvasBatcher:
+    """Makes batches on square canvases; see `MaskRcnnRecipe`."""
+
+    config: MaskRcnnConfig
+    canvases: tuple[tuple[float, int], ...]
+
+    def __call__(self, examples: Sequence[Example], progress: float) -> Batch:
+        """Resize pictures and masks so that the longer side fills the canvas of this progress."""
+        side = [side for share, side in self.canvases if progress >= share][-1]
+        return resized_batch(examples, replace(self.config, min_size=side, max_size=side))
+
+
+@dataclass(frozen=True)
 class MaskRcnnRecipe:
     """Mask R-CNN on square canvases that grow while it learns: most is learnt on small ones.
 
@@ -63,10 +76,9 @@ class MaskRcnnRecipe:
                 model.get_submodule(name).requires_grad_(requires_grad=False)
         return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def batch(self, examples: Sequence[Example], progress: float) -> Batch:
-        """Resize pictures and masks so that the longer side fills the canvas."""
-        side = [side for share, side in self.canvases if progress >= share][-1]
-        return resized_batch(examples, replace(self.config, min_size=side, max_size=side))
+    def batcher(self) -> CanvasBatcher:
+        """Return what makes batches; resizing needs no names of categories."""
+        return CanvasBatcher(replace(self.config, categories={}), self.canvases)
 
     def losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Return the five losses."""

@@ -22,6 +22,19 @@ from models.training.snapshots import Progress, load_snapshot, save_snapshot
 _SEED_STRIDE = 1_000_003  # between the chance of two runs: more than their steps
 
 
+class Batcher(Protocol):
+    """Makes examples ready for a family's network."""
+
+    def __call__(self, examples: Sequence[Example], progress: float) -> Any:
+        """Return a batch.
+
+        Args:
+            examples: of the batch.
+            progress: share of the run that is done, in [0, 1).
+        """
+        ...
+
+
 class Recipe(Protocol):
     """How a family learns: the only part of training that knows it."""
 
@@ -29,13 +42,8 @@ class Recipe(Protocol):
         """Return the network with fresh weights."""
         ...
 
-    def batch(self, examples: Sequence[Example], progress: float) -> Any:
-        """Make a batch ready for the network; runs in a loader's process.
-
-        Args:
-            examples: of the batch.
-            progress: share of the run that is done, in [0, 1).
-        """
+    def batcher(self) -> Batcher:
+        """Return what makes batches; it is sent to the loader's processes."""
         ...
 
     def losses(self, model: nn.Module, batch: Any) -> Mapping[str, Tensor]:
@@ -161,7 +169,7 @@ class Trainer:
     def _batches(self) -> Iterator[Any]:
         """The batches of the steps that are left."""
         processes = self._config.loader_processes
-        batches = _Batches(self._recipe, self._examples, self._config)
+        batches = _Batches(self._recipe.batcher(), self._examples, self._config)
         return iter(
             DataLoader(
                 batches,
@@ -169,6 +177,8 @@ class Trainer:
                 sampler=range(self.progress.step, self._config.steps),
                 num_workers=processes,
                 prefetch_factor=4 if processes else None,
+                # Forks of a process with threads, as torch's is, may hang.
+                multiprocessing_context="spawn" if processes else None,
             )
         )
 
@@ -200,10 +210,10 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 class _Batches(Dataset[Any]):
     """The batch of every step of a run, for a loader."""
 
-    def __init__(self, recipe: Recipe, examples: Examples, config: TrainConfig) -> None:
-        self._recipe, self._examples, self._config = recipe, examples, config
+    def __init__(self, batcher: Batcher, examples: Examples, config: TrainConfig) -> None:
+        self._batcher, self._examples, self._config = batcher, examples, config
 
     def __getitem__(self, step: int) -> Any:
         size = self._config.batch_size
         examples = [self._examples[index] for index in range(step * size, (step + 1) * size)]
-        return self._recipe.batch(examples, step / self._config.steps)
+        return self._batcher(examples, step / self._config.steps)

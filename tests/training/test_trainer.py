@@ -1,5 +1,6 @@
 """The trainer: runs that stop and go on, schedules, averages, and Mask R-CNN learning one scene."""
 
+import pickle
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,15 +29,18 @@ class MeanColour:
         layers = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5))
         return layers.append(nn.Linear(8, 3))
 
-    def batch(self, examples, progress):
-        assert 0 <= progress < 1
-        return torch.stack(
-            [torch.from_numpy(example.image.mean((0, 1)) / 255).float() for example in examples]
-        )
+    def batcher(self):
+        return mean_colours
 
     def losses(self, model, batch):
         errors = (model(batch) - batch).square()
         return {"red": errors[:, 0].mean(), "others": errors[:, 1:].mean()}
+
+
+def mean_colours(examples, progress):
+    assert 0 <= progress < 1
+    means = [example.image.mean((0, 1)) / 255 for example in examples]
+    return torch.from_numpy(np.stack(means)).float()
 
 
 def trainer(directory, config=CONFIG) -> Trainer:
@@ -170,16 +174,22 @@ def test_mask_rcnn_learns_one_scene_by_heart(tmp_path):
 def test_canvases_grow_with_progress():
     recipe = MaskRcnnRecipe(TINY, canvases=((0, 64), (0.5, 96)))
     examples = [OneScene().example]
-    assert recipe.batch(examples, 0.49).images.shape == (1, 3, 64, 64)
-    batch = recipe.batch(examples, 0.5)
+    assert recipe.batcher()(examples, 0.49).images.shape == (1, 3, 64, 64)
+    batch = recipe.batcher()(examples, 0.5)
     assert batch.images.shape == (1, 3, 96, 96)
     np.testing.assert_allclose(batch.objects[0].boxes_xyxy, examples[0].boxes_xyxy)
     assert np.array_equal(batch.objects[0].masks, examples[0].masks)
 
 
+def test_what_makes_batches_can_be_sent_to_other_processes():
+    batcher = MaskRcnnRecipe(DEMO, canvases=((0, 64),)).batcher()
+    batch = pickle.loads(pickle.dumps(batcher))([OneScene().example], 0)
+    assert torch.equal(batch.images, batcher([OneScene().example], 0).images)
+
+
 def test_objects_are_resized_with_their_picture():
     example = OneScene().example
-    batch = MaskRcnnRecipe(TINY, canvases=((0, 192),)).batch([example], 0)
+    batch = MaskRcnnRecipe(TINY, canvases=((0, 192),)).batcher()([example], 0)
     np.testing.assert_allclose(batch.objects[0].boxes_xyxy, 2 * example.boxes_xyxy)
     assert np.array_equal(batch.objects[0].masks[:, ::2, ::2], example.masks)
 
@@ -188,7 +198,7 @@ def test_boxes_are_resized_by_what_each_side_really_became():
     mask = np.zeros((1, 70, 96), dtype=bool)
     mask[0, 7:63, 8:80] = True
     example = Example(np.zeros((70, 96, 3), np.uint8), np.array([1]), mask)
-    batch = MaskRcnnRecipe(TINY, canvases=((0, 160),)).batch([example], 0)
+    batch = MaskRcnnRecipe(TINY, canvases=((0, 160),)).batcher()([example], 0)
     height, width = 116 / 70, 160 / 96  # 116.67 is cut down
     expected = [[8 * width, 7 * height, 80 * width, 63 * height]]
     np.testing.assert_allclose(batch.objects[0].boxes_xyxy, expected, rtol=1e-6)
