@@ -183,7 +183,7 @@ def test_canvases_grow_with_progress():
 
 def test_what_makes_batches_can_be_sent_to_other_processes():
     batcher = MaskRcnnRecipe(DEMO, canvases=((0, 64),)).batcher()
-    batch = pickle.loads(pickle.dumps(batcher))([OneScene().example], 0)
+    batch = pickle.loads(pickle.dumps(batcher))([OneScene().example], 0)  # noqa: S301 (our own bytes)
     assert torch.equal(batch.images, batcher([OneScene().example], 0).images)
 
 
