@@ -67,9 +67,7 @@ def from_runs(starts: Ints, ends: Ints, size: Sequence[int]) -> Rle:
         ValueError: the runs overlap, fall or leave the picture.
     """
     height, width = _checked_size(size)
-    keeps = np.ones(len(starts) + 1, dtype=bool)
-    keeps[1:-1] = starts[1:] != ends[:-1]
-    borders = np.column_stack((starts[keeps[:-1]], ends[keeps[1:]])).ravel()
+    borders = np.column_stack(_merge(starts, ends)).ravel()
     counts = np.diff(borders, prepend=0, append=height * width)
     if counts.min() < 0:
         raise ValueError("the runs overlap, fall or leave the picture")
@@ -140,7 +138,7 @@ def bbox_xywh(rle: Rle) -> list[int]:
     Source: cocodataset/cocoapi: common/maskApi.c, rleToBbox; differs: runs of no length are
         ignored instead of widening the box.
     """
-    return _bounds(*_runs(rle), height=rle["size"][0])
+    return _bounds(*column_runs(rle))
 
 
 def crop(rle: Rle) -> tuple[Bitmap, int, int]:
@@ -152,15 +150,35 @@ def crop(rle: Rle) -> tuple[Bitmap, int, int]:
     Raises:
         ValueError: the RLE is malformed.
     """
+    columns, tops, bottoms = column_runs(rle)
+    x, y, width, height = _bounds(columns, tops, bottoms)
+    borders = (columns - x)[:, None] * height + np.column_stack((tops, bottoms)) - y
+    counts = np.diff(borders.ravel(), prepend=0, append=width * height)
+    return _fill(counts).reshape(width, height).T, x, y
+
+
+def column_runs(rle: Rle) -> tuple[Ints, Ints, Ints]:
+    """Return the foreground as vertical strokes, each within its column and apart from the next.
+
+    Returns:
+        Three [n] int64: column, first row, one past the last row; rising by column, then row.
+
+    Raises:
+        ValueError: the RLE is malformed.
+    """
     height = rle["size"][0]
-    starts, ends = _runs(rle)
-    x, y, columns, rows = _bounds(starts, ends, height)
-    # A run over several columns makes the box as tall as the picture, so that runs stay whole.
-    pixels = np.column_stack((starts, ends - 1))
-    borders = (pixels // height - x) * rows + pixels % height - y
-    borders[:, 1] += 1
-    counts = np.diff(borders.ravel(), prepend=0, append=rows * columns)
-    return _fill(counts).reshape(columns, rows).T, x, y
+    borders = np.cumsum(_counts(rle))
+    ends = borders[1::2]
+    starts = borders[0::2][: len(ends)]
+    has_length = ends > starts
+    starts, ends = _merge(starts[has_length], ends[has_length])
+    # Cut where a run goes on at the top of the next column.
+    cuts = (ends - 1) // height - starts // height
+    number = np.arange(cuts.sum()) - np.repeat(np.cumsum(cuts) - cuts, cuts)
+    tops = (np.repeat(starts // height, cuts) + 1 + number) * height
+    starts, ends = np.sort(np.append(starts, tops)), np.sort(np.append(ends, tops))
+    columns = starts // height
+    return columns, starts - columns * height, ends - columns * height
 
 
 def _checked_size(size: Sequence[int]) -> tuple[int, int]:
@@ -192,24 +210,18 @@ def _counts(rle: Rle) -> Ints:
     return counts
 
 
-def _runs(rle: Rle) -> tuple[Ints, Ints]:
-    """First pixel and one past the last of every foreground run that has a length."""
-    borders = np.cumsum(_counts(rle))
-    ends = borders[1::2]
-    starts = borders[0::2][: len(ends)]
-    has_length = ends > starts
-    return starts[has_length], ends[has_length]
+def _merge(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """Join runs that touch."""
+    keeps = np.ones(len(starts) + 1, dtype=bool)
+    keeps[1:-1] = starts[1:] != ends[:-1]
+    return starts[keeps[:-1]], ends[keeps[1:]]
 
 
-def _bounds(starts: Ints, ends: Ints, height: int) -> list[int]:
-    if not len(starts):
+def _bounds(columns: Ints, tops: Ints, bottoms: Ints) -> list[int]:
+    if not len(columns):
         return [0, 0, 0, 0]
-    last = ends - 1
-    left, right = int(starts[0] // height), int(last[-1] // height)
-    if np.any(starts // height != last // height):  # such a run holds a bottom and a top pixel
-        return [left, 0, right - left + 1, height]
-    top, bottom = int((starts % height).min()), int((last % height).max())
-    return [left, top, right - left + 1, bottom - top + 1]
+    x, y = int(columns[0]), int(tops.min())
+    return [x, y, int(columns[-1]) + 1 - x, int(bottoms.max()) - y]
 
 
 def _fill(counts: Ints) -> Bitmap:
