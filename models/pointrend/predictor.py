@@ -1,6 +1,5 @@
 """Pictures in, label maps out: preprocess, network, subdivision, postprocess."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -10,12 +9,11 @@ from torch import Tensor
 
 from models import checkpoint
 from models.layers import inference
-from models.ops.images import to_tensor
 from models.outputs import SemanticMap
 from models.pointrend.config import PointRendConfig
 from models.pointrend.model import CoarseOutputs, PointRend
 from models.pointrend.postprocess import label_map, way_back
-from models.pointrend.preprocess import NetworkInput, input_shape, preprocess
+from models.pointrend.preprocess import input_shape, preprocess
 from models.pointrend.published_names import recognise, translate
 from models.predictor import Category
 
@@ -57,19 +55,14 @@ class PointRendPredictor:
         Raises:
             ValueError: an image of another shape or dtype, or without pixels.
         """
-        tensors = [to_tensor(image) for image in images]
-        buckets = defaultdict(list)
-        for index, image in enumerate(tensors):
-            buckets[self.input_shape((image.shape[0], image.shape[1]))].append(index)
-        outputs: dict[int, SemanticMap] = {}
-        for indices in buckets.values():
-            batch = preprocess([tensors[index] for index in indices], self._config)
-            outputs.update(zip(indices, self._forward(batch, refine=refine), strict=True))
-        return [outputs[index] for index in range(len(images))]
+        return inference.run_in_buckets(
+            images, self.input_shape, lambda bucket: self._run(bucket, refine=refine)
+        )
 
     @torch.inference_mode()
-    def _forward(self, batch: NetworkInput, *, refine: bool) -> list[SemanticMap]:
-        """Label maps of one batch; full-size logits exist of one picture at a time."""
+    def _run(self, tensors: list[Tensor], *, refine: bool) -> list[SemanticMap]:
+        """Label maps of pictures of one input shape; full-size logits exist of one at a time."""
+        batch = preprocess(tensors, self._config)
         images = batch.images.to(device=self._device, dtype=self._dtype)
         outputs = self._model(images)
         shape = (images.shape[2], images.shape[3])

@@ -16,7 +16,7 @@ class Naming:
     """How one publication calls the tensors.
 
     Attributes:
-        marker: a tensor that only its files have.
+        marker: beginning of names that only its files have.
         rows: parts of names, published and ours.
         ignored: beginnings of names that nothing here needs.
         may_lack_point_head: files without a point head are published.
@@ -29,7 +29,7 @@ class Naming:
 
 
 POINTREND_DEEPLABV3 = Naming(
-    marker="backbone.backbone.conv1.weight",
+    marker="backbone.backbone.",
     rows=(
         ("backbone.backbone.", "trunk."),
         ("backbone.classifier.", "coarse_head."),
@@ -38,7 +38,7 @@ POINTREND_DEEPLABV3 = Naming(
 )
 
 TORCHVISION = Naming(
-    marker="backbone.conv1.weight",
+    marker="classifier.",
     rows=(
         ("backbone.", "trunk."),
         ("head.mlp.", "point_head.predictor."),
@@ -49,7 +49,7 @@ TORCHVISION = Naming(
 )
 
 DETECTRON2 = Naming(
-    marker="backbone.bottom_up.stem.conv1.weight",
+    marker="backbone.bottom_up.",
     rows=(
         ("backbone.bottom_up.stem.", "trunk."),
         ("backbone.bottom_up.res2.", "trunk.layer1."),
@@ -87,7 +87,7 @@ DETECTRON2 = Naming(
 )
 
 MMSEGMENTATION = Naming(
-    marker="backbone.stem.0.weight",
+    marker="decode_head.",
     rows=(
         ("backbone.stem.", "trunk.conv1."),
         ("backbone.layer", "trunk.layer"),
@@ -105,7 +105,7 @@ MMSEGMENTATION = Naming(
     ignored=("auxiliary_head.",),
 )
 
-OURS = Naming(marker="trunk.conv1.weight", rows=())
+OURS = Naming(marker="trunk.", rows=())
 
 NAMINGS = (POINTREND_DEEPLABV3, TORCHVISION, DETECTRON2, MMSEGMENTATION)
 
@@ -116,7 +116,10 @@ def recognise(weights: Mapping[str, Tensor]) -> Naming:
     Args:
         weights: [any] by name.
     """
-    return next((naming for naming in NAMINGS if naming.marker in weights), OURS)
+    return next(
+        (naming for naming in NAMINGS if any(name.startswith(naming.marker) for name in weights)),
+        OURS,
+    )
 
 
 def translate(weights: Mapping[str, Tensor], naming: Naming) -> dict[str, Tensor]:
