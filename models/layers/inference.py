@@ -1,13 +1,18 @@
-"""A loaded network made ready to run."""
+"""A loaded network made ready to run, and pictures to it in batches."""
 
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.layers.norm import fold_batch_norms
+from models.ops.images import to_tensor
 
 Network = TypeVar("Network", bound=nn.Module)
+Output = TypeVar("Output")
 
 
 def prepare(network: Network, device: str | torch.device, dtype: torch.dtype) -> Network:
@@ -23,3 +28,30 @@ def prepare(network: Network, device: str | torch.device, dtype: torch.dtype) ->
     # Convolutions are quicker with channels last in memory, on CPU and GPU.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.to(device=torch.device(device), dtype=dtype)
+
+
+def run_in_buckets(
+    images: Sequence[np.ndarray],
+    input_shape: Callable[[tuple[int, int]], tuple[int, int]],
+    run: Callable[[list[Tensor]], list[Output]],
+) -> list[Output]:
+    """Return one output a picture, in order; those of one input shape run as one batch.
+
+    Others run by themselves, so that none sees more padding than it would alone.
+
+    Args:
+        images: each [h, w, 3] uint8.
+        input_shape: a picture's (height, width) -> that of the network's input.
+        run: pictures of one input shape, [h, w, 3] uint8, to one output each.
+
+    Raises:
+        ValueError: an image of another shape or dtype, or without pixels.
+    """
+    tensors = [to_tensor(image) for image in images]
+    buckets = defaultdict(list)
+    for index, tensor in enumerate(tensors):
+        buckets[input_shape((tensor.shape[0], tensor.shape[1]))].append(index)
+    outputs: dict[int, Output] = {}
+    for indices in buckets.values():
+        outputs.update(zip(indices, run([tensors[index] for index in indices]), strict=True))
+    return [outputs[index] for index in range(len(images))]

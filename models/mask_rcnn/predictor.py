@@ -1,6 +1,5 @@
 """Pictures in, instances out: preprocess, network, postprocess."""
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -11,10 +10,9 @@ from models import checkpoint
 from models.layers import inference
 from models.mask_rcnn.config import MaskRcnnConfig
 from models.mask_rcnn.model import MaskRcnn
-from models.mask_rcnn.postprocess import BoxDetections, Selection, detect, to_instances
-from models.mask_rcnn.preprocess import NetworkInput, input_shape, preprocess
+from models.mask_rcnn.postprocess import Selection, detect, to_instances
+from models.mask_rcnn.preprocess import input_shape, preprocess
 from models.mask_rcnn.published_names import to_new_name
-from models.ops.images import to_tensor
 from models.outputs import InstanceMasks
 from models.predictor import Category
 
@@ -70,33 +68,22 @@ class MaskRcnnPredictor:
             config.box_detections_per_img if max_detections is None else max_detections,
             labels,
         )
-        tensors = [to_tensor(image).to(self._device) for image in images]
-        buckets = defaultdict(list)
-        for index, image in enumerate(tensors):
-            buckets[self.input_shape((image.shape[0], image.shape[1]))].append(index)
-        outputs: dict[int, InstanceMasks] = {}
-        for indices in buckets.values():
-            batch = preprocess([tensors[index] for index in indices], config)
-            detections, mask_scores = self._forward(batch, selection)
-            instances = to_instances(
-                detections, mask_scores, batch.image_sizes, batch.original_sizes
-            )
-            outputs.update(zip(indices, instances, strict=True))
-        return [outputs[index] for index in range(len(images))]
-
-    @torch.inference_mode()
-    def _forward(
-        self, batch: NetworkInput, selection: Selection
-    ) -> tuple[list[BoxDetections], Tensor]:
-        """Detections of one batch and the masks over their boxes."""
-        outputs = self._model(batch.images.to(self._dtype), batch.image_sizes)
-        detections = detect(outputs, batch.image_sizes, selection, self._config)
-        mask_scores = self._model.mask_scores(
-            outputs.features,
-            [found.boxes_xyxy for found in detections],
-            torch.cat([found.labels for found in detections]),
+        return inference.run_in_buckets(
+            images, self.input_shape, lambda bucket: self._run(bucket, selection)
         )
-        return detections, mask_scores
+
+    def _run(self, tensors: list[Tensor], selection: Selection) -> list[InstanceMasks]:
+        """Instances of pictures of one input shape, in tensors that may be changed."""
+        batch = preprocess([tensor.to(self._device) for tensor in tensors], self._config)
+        with torch.inference_mode():
+            outputs = self._model(batch.images.to(self._dtype), batch.image_sizes)
+            detections = detect(outputs, batch.image_sizes, selection, self._config)
+            mask_scores = self._model.mask_scores(
+                outputs.features,
+                [found.boxes_xyxy for found in detections],
+                torch.cat([found.labels for found in detections]),
+            )
+        return to_instances(detections, mask_scores, batch.image_sizes, batch.original_sizes)
 
 
 def build_predictor(
