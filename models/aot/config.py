@@ -42,11 +42,13 @@ class AotConfig:
         decoder_channels: of the decoder's convolutions at strides 16, 8 and 4.
         decoder_groups: of the group norms there.
         group_objects: objects that one pass through the transformer follows; more make groups.
-        long_term_gap: a frame is memorised when so many have passed since the last one.
+        long_term_gap, long_term_gap_train: a frame is memorised when so many have passed since the
+            last one.
         max_long_term_frames: frames that the long-term memory holds at most; the oldest that nobody
             annotated goes first. None: no limit, as published.
         max_long_edge: longer frames are shrunk, pixels.
         image_mean, image_std: of RGB in [0, 1].
+        hard_share: of pixels, the worst, that the loss is made of at the end of bootstrapping.
         drop_path: share of a training batch's samples that skip a residual branch.
 
     Source: aot-benchmark: configs/default.py, configs/models/*.py; differs: the limit of the
@@ -68,6 +70,7 @@ class AotConfig:
     group_objects: int = 10
 
     long_term_gap: int = 5
+    long_term_gap_train: int = 2
     # At the published gap a hundred frames; 0.2 GB a session of 480p video.
     max_long_term_frames: int | None = 20
 
@@ -75,13 +78,14 @@ class AotConfig:
     image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
+    hard_share: float = 0.15
     drop_path: float = 0.1
 
 
 _FIRST_FRAME_ONLY = 9999
 
 L = AotConfig()
-B = replace(L, long_term_gap=_FIRST_FRAME_ONLY)
+B = replace(L, long_term_gap=_FIRST_FRAME_ONLY, long_term_gap_train=_FIRST_FRAME_ONLY)
 S = replace(B, layers=2)
 T = replace(B, layers=1)
 R50_L = replace(L, encoder=ResNetWidths())

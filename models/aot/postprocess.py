@@ -51,18 +51,21 @@ def label(
     return measure(label_map, torch.cat([part.values for part in parts]), sum(object_counts))
 
 
-def frame_logits(logits: Sequence[Tensor], frame_size: tuple[int, int]) -> Iterator[Tensor]:
+def frame_logits(
+    logits: Sequence[Tensor], frame_size: tuple[int, int], band_pixels: int = _BAND_PIXELS
+) -> Iterator[Tensor]:
     """Yield the logits of all slots at the frame's size, band by band from the top.
 
     Args:
         logits: [1 + objects, h, w] float32, one a group, as `merge_groups` takes them.
         frame_size: (height, width), pixels.
+        band_pixels: about so many of the frame at a time.
 
     Yields:
         [1 + n, rows, width] float32.
     """
     height, width = frame_size
-    rows = max(1, _BAND_PIXELS // width)
+    rows = max(1, band_pixels // width)
     for top in range(0, height, rows):
         wanted = torch.arange(top, min(top + rows, height), device=logits[0].device)
         yield merge_groups([_resize_rows(group, wanted, frame_size) for group in logits])

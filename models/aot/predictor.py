@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +11,14 @@ import torch
 from torch import Tensor
 
 from models import checkpoint
-from models.aot import annotation, groups, snapshot
+from models.aot import annotation, groups, passes, snapshot
 from models.aot.config import AotConfig
-from models.aot.model import UNUSED_NAMES, Aot, one_hot
+from models.aot.model import UNUSED_NAMES, Aot
 from models.aot.postprocess import Labelling, label, measure, to_step
-from models.aot.preprocess import input_shape, preprocess
+from models.aot.preprocess import input_shape
 from models.aot.state import AotState
 from models.layers import inference
 from models.ops.images import to_tensor
-from models.ops.resize import resize_nearest
 from models.outputs import TrackStep
 from models.predictor import Prompt
 
@@ -37,9 +36,6 @@ class AotPredictor:
 
     def __init__(self, model: Aot) -> None:
         self._model = model
-        self._config = model.config
-        parameter = next(model.parameters())
-        self._device, self._dtype = parameter.device, parameter.dtype
 
     @property
     def prompts(self) -> frozenset[Prompt]:
@@ -48,7 +44,7 @@ class AotPredictor:
 
     def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Return the (height, width) in which the network sees a frame, pixels."""
-        return input_shape(image_size, self._config)
+        return input_shape(image_size, self._model.config)
 
     def start(self, frame: Frame, objects: Objects) -> tuple[AotState, TrackStep]:
         """Return a session at its first frame, and that frame's objects as drawn.
@@ -133,8 +129,7 @@ class AotPredictor:
         Raises:
             ValueError: they are no state, or one of another network.
         """
-        host = snapshot.Host(self._config, self._device, self._dtype)
-        return snapshot.restore(tensors, host)
+        return snapshot.restore(tensors, self._model)
 
     def _advance(
         self, states: Sequence[AotState], frames: Sequence[Frame]
@@ -158,20 +153,17 @@ class AotPredictor:
     @torch.inference_mode()
     def _annotate(self, state: AotState, objects: Objects) -> AotState:
         """The same frame, with objects drawn on it."""
-        config = self._config
+        config = self._model.config
         slot_ids = annotation.assign_slots(state.slot_ids, objects, config.group_objects)
         label_map = annotation.paint(state.label_map, [*chain(*slot_ids)], objects)
-        images = self._to_input([state.frame])
-        features = self._model.encode(images).repeat([0] * len(slot_ids))
-        drawn = torch.from_numpy(label_map).to(self._device)
-        id_embedding = self._embed([drawn], [[len(ids) for ids in slot_ids]], images)
-        _, memories = self._model.LSTT.reference(features.embedding, id_embedding)
-        group_memories = groups.separate(memories)
+        memories = passes.reference(
+            self._model, state.frame, torch.from_numpy(label_map), [len(ids) for ids in slot_ids]
+        )
         known = [
             groups.annotate(group, ids, memory, config)
-            for group, ids, memory in zip(state.groups, slot_ids, group_memories, strict=False)
+            for group, ids, memory in zip(state.groups, slot_ids, memories, strict=False)
         ]
-        new = map(groups.begin, slot_ids[len(known) :], group_memories[len(known) :])
+        new = map(groups.begin, slot_ids[len(known) :], memories[len(known) :])
         return AotState(state.frame, label_map, (*known, *new))
 
     @torch.inference_mode()
@@ -179,47 +171,17 @@ class AotPredictor:
         self, states: Sequence[AotState], frames: Sequence[Frame]
     ) -> list[tuple[AotState, Labelling]]:
         """The same for sessions that have objects, their frames of one input shape."""
-        images = self._to_input(frames)
-        counts = [[len(group.object_ids) for group in state.groups] for state in states]
-        rows = [row for row, sizes in enumerate(counts) for _ in sizes]
-        features = self._model.encode(images).repeat(rows)
-        memory = groups.join([group for state in states for group in state.groups])
-        output = self._model.LSTT.propagate(features.embedding, *memory)
-        logits = torch.split(self._model.decode(output, features), [len(sizes) for sizes in counts])
+        seen = passes.propagate(self._model, states, frames)
         labellings = [
-            label(group_logits.unbind(), sizes, state.frame_size)
-            for group_logits, sizes, state in zip(logits, counts, states, strict=True)
+            label(logits, state.group_sizes, state.frame_size)
+            for logits, state in zip(seen.logits, states, strict=True)
         ]
         label_maps = [labelling.label_map for labelling in labellings]
-        id_embedding = self._embed(label_maps, counts, images)
-        memories = iter(groups.separate(self._model.LSTT.remember(output.candidates, id_embedding)))
-        results = []
-        for state, frame, labelling in zip(states, frames, labellings, strict=True):
-            own = zip(state.groups, islice(memories, len(state.groups)), strict=True)
-            advanced = tuple(groups.advance(group, new, self._config) for group, new in own)
-            after = AotState(frame, labelling.label_map.cpu().numpy(), advanced)
-            results.append((after, labelling))
-        return results
-
-    def _to_input(self, frames: Sequence[Frame]) -> Tensor:
-        """[b, 3, h, w], normalised."""
-        images = [torch.from_numpy(frame).to(self._device) for frame in frames]
-        batch = preprocess(images, self._config).to(self._dtype)
-        return batch.contiguous(memory_format=torch.channels_last)
-
-    def _embed(
-        self, label_maps: Sequence[Tensor], counts: Sequence[Sequence[int]], images: Tensor
-    ) -> Tensor:
-        """Identity embeddings [groups, t, c] of all frames, from their slots at their own size."""
-        local = []
-        for label_map, sizes in zip(label_maps, counts, strict=True):
-            slots = resize_nearest(label_map[None], (images.shape[2], images.shape[3]))
-            local += [
-                annotation.local_labels(slots, sum(sizes[:group]), size)
-                for group, size in enumerate(sizes)
-            ]
-        identities = one_hot(torch.cat(local), self._config.group_objects + 1)
-        return self._model.embed_identities(identities.to(images.dtype))
+        advanced = passes.remember(self._model, states, seen, label_maps)
+        return [
+            (AotState(frame, labelling.label_map.cpu().numpy(), own), labelling)
+            for frame, labelling, own in zip(frames, labellings, advanced, strict=True)
+        ]
 
 
 def build_predictor(

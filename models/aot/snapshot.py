@@ -1,40 +1,24 @@
 """A session's state read back from tensors, which may have come from anywhere."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from models.aot.config import AotConfig
 from models.aot.groups import DROPPED, Group
+from models.aot.model import Aot
 from models.aot.preprocess import grid_size
 from models.aot.state import FORMAT, AotState
 from models.aot.tokens import Memory
 
 
-@dataclass(frozen=True)
-class Host:
-    """The network that shall go on with a state.
-
-    Attributes:
-        config: of it.
-        device: where it runs.
-        dtype: of its memories.
-    """
-
-    config: AotConfig
-    device: torch.device
-    dtype: torch.dtype
-
-
-def restore(tensors: Mapping[str, Tensor], host: Host) -> AotState:
+def restore(tensors: Mapping[str, Tensor], model: Aot) -> AotState:
     """Return the state that `AotState.dump` wrote.
 
     Args:
         tensors: [any] of any dtype, by name.
-        host: what shall go on with it.
+        model: the network that shall go on with it.
 
     Raises:
         ValueError: the tensors are no state, or not one of such a network.
@@ -43,9 +27,11 @@ def restore(tensors: Mapping[str, Tensor], host: Host) -> AotState:
     if reader.take("format", torch.int64) != FORMAT:
         raise ValueError("the snapshot is of another format")
     frame = reader.take("frame", torch.uint8, None, None, 3)
+    if not frame.numel():
+        raise ValueError("the snapshot's frame has no pixels")
     height, width, _ = frame.shape
     label_map = reader.take("label_map", torch.uint8, height, width)
-    groups = _read_groups(reader, grid_size((height, width), host.config), host)
+    groups = _read_groups(reader, grid_size((height, width), model.config), model)
     reader.finish()
     state = AotState(frame.numpy(), label_map.numpy(), groups)
     if label_map.max() > len(state.slot_ids):
@@ -53,9 +39,9 @@ def restore(tensors: Mapping[str, Tensor], host: Host) -> AotState:
     return state
 
 
-def _read_groups(reader: "_Reader", grid: tuple[int, int], host: Host) -> tuple[Group, ...]:
+def _read_groups(reader: "_Reader", grid: tuple[int, int], model: Aot) -> tuple[Group, ...]:
     sizes = reader.take("group_sizes", torch.int64, None).tolist()
-    limit = host.config.group_objects
+    limit = model.config.group_objects
     if any(size != limit for size in sizes[:-1]) or any(not 0 < size <= limit for size in sizes):
         raise ValueError(f"the snapshot's groups of {sizes} objects are not groups of {limit}")
     object_ids = reader.take("object_ids", torch.int64, sum(sizes)).tolist()
@@ -67,29 +53,29 @@ def _read_groups(reader: "_Reader", grid: tuple[int, int], host: Host) -> tuple[
     for index, (end, age) in enumerate(zip(accumulate(sizes), ages, strict=True)):
         prefix = f"groups.{index}"
         is_annotated = reader.take(f"{prefix}.is_annotated", torch.bool, None).tolist()
+        if age < 0 or not is_annotated:
+            raise ValueError(f"the snapshot's {prefix} remembers nothing, or is {age} frames old")
         cells = grid[0] * grid[1]
-        long_term = _read_memory(reader, f"{prefix}.long_term", len(is_annotated) * cells, host)
-        short_term = _read_memory(reader, f"{prefix}.short_term", cells, host)
+        long_term = _read_memory(reader, f"{prefix}.long_term", len(is_annotated) * cells, model)
+        short_term = _read_memory(reader, f"{prefix}.short_term", cells, model)
         ids = tuple(object_ids[end - sizes[index] : end])
         groups.append(Group(ids, long_term, short_term, tuple(is_annotated), age))
     return tuple(groups)
 
 
-def _read_memory(reader: "_Reader", prefix: str, tokens: int, host: Host) -> Memory:
-    shape = (host.config.layers, tokens, host.config.embedding_channels)
+def _read_memory(reader: "_Reader", prefix: str, tokens: int, model: Aot) -> Memory:
+    own = model.encoder_projector.weight
+    shape = (model.config.layers, tokens, model.config.embedding_channels)
     return Memory(
         *(
-            reader.take(f"{prefix}.{name}", host.dtype, *shape).to(host.device)
+            reader.take(f"{prefix}.{name}", own.dtype, *shape).to(own.device)
             for name in Memory._fields
         )
     )
 
 
 class _Reader:
-    """Tensors by name, each checked and taken once.
-
-    What comes out is contiguous and the reader's own copy only where it had to be moved.
-    """
+    """Tensors by name, each checked and taken once."""
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self._rest = dict(tensors)

@@ -39,6 +39,11 @@ class AotState:
         return self.label_map.shape[0], self.label_map.shape[1]
 
     @property
+    def group_sizes(self) -> list[int]:
+        """Slots of every group."""
+        return [len(group.object_ids) for group in self.groups]
+
+    @property
     def slot_ids(self) -> tuple[int, ...]:
         """The object id of every slot, `DROPPED` among them."""
         return tuple(object_id for group in self.groups for object_id in group.object_ids)
@@ -84,8 +89,8 @@ class AotState:
             "frame": torch.from_numpy(self.frame),
             "label_map": torch.from_numpy(self.label_map),
             "object_ids": torch.tensor(self.slot_ids, dtype=torch.int64),
-            "group_sizes": torch.tensor([len(group.object_ids) for group in self.groups]).long(),
-            "ages": torch.tensor([group.age for group in self.groups]).long(),
+            "group_sizes": torch.tensor(self.group_sizes, dtype=torch.int64),
+            "ages": torch.tensor([group.age for group in self.groups], dtype=torch.int64),
         }
         for index, group in enumerate(self.groups):
             tensors[f"groups.{index}.is_annotated"] = torch.tensor(group.is_annotated)
