@@ -49,5 +49,8 @@ bench: $(DEV_STAMP) ## time the network's stages, masks to RLE, and the service 
 train: $(DEV_STAMP) ## make demo weights from nothing, or go on with a run that was stopped
 	$(BIN)/python -m models.training $(MODEL) --resume
 
+docs: $(DEV_STAMP) ## write the generated pages
+	$(BIN)/python -m docs.generate
+
 demo: $(STAMP) ## serve on a free port, post the sample picture, write the overlay
 	$(BIN)/python -m service.demo

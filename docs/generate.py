@@ -1,4 +1,4 @@
-"""Write the pages that follow from the code: settings and error codes.
+"""Write the pages that follow from the code: settings, error codes and variants.
 
 python -m docs.generate            writes them
 python -m docs.generate --check    fails if one is not current
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
+from models import zoo
 from service.api import problems
 from service.settings import Settings, variable
 
@@ -47,7 +48,22 @@ def errors_page() -> str:
     return f"{_NOTE}\n\n# Errors\n\n{intro}\n\n{table}\n"
 
 
-PAGES = {"settings.md": settings_page, "errors.md": errors_page}
+def models_page() -> str:
+    """Return the page of all variants."""
+    rows = (
+        (f"`{one.name}`", one.task, one.score, one.licence, _location(one.checkpoint))
+        for one in zoo.available().values()
+    )
+    intro = (
+        "A published checkpoint loads unchanged: put the file into the weights folder as "
+        "`<variant>` with its\nown suffix, and name the variant in `MASKD_MODELS`. Included "
+        "weights need nothing."
+    )
+    table = _table(("Variant", "Task", "Published score", "Licence", "Weights"), rows)
+    return f"{_NOTE}\n\n# Variants\n\n{intro}\n\n{table}\n"
+
+
+PAGES = {"settings.md": settings_page, "errors.md": errors_page, "models.md": models_page}
 
 
 def main(arguments: list[str]) -> int:
@@ -65,6 +81,10 @@ def main(arguments: list[str]) -> int:
 def _default(field: FieldInfo) -> str:
     value = field.default
     return f"`{','.join(value) if isinstance(value, tuple) else value}`"
+
+
+def _location(checkpoint: str) -> str:
+    return f"[published]({checkpoint})" if "://" in checkpoint else checkpoint
 
 
 def _values(name: str) -> str:
