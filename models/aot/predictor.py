@@ -1,6 +1,5 @@
 """Frames in, followed objects out: preprocess, network, postprocess, and the state in between."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -135,20 +134,11 @@ class AotPredictor:
         self, states: Sequence[AotState], frames: Sequence[Frame]
     ) -> list[tuple[AotState, Labelling]]:
         """The next state of every session, and what its frame shows."""
-        buckets = defaultdict(list)
-        results: dict[int, tuple[AotState, Labelling]] = {}
-        for index, (state, frame) in enumerate(zip(states, frames, strict=True)):
-            if state.groups:
-                buckets[self.input_shape(state.frame_size)].append(index)
-            else:
-                empty = torch.from_numpy(state.label_map)
-                results[index] = replace(state, frame=frame), measure(empty, empty.float(), 0)
-        for indices in buckets.values():
-            batch = self._advance_batch(
-                [states[index] for index in indices], [frames[index] for index in indices]
-            )
-            results.update(zip(indices, batch, strict=True))
-        return [results[index] for index in range(len(states))]
+        return inference.in_buckets(
+            list(zip(states, frames, strict=True)),
+            lambda session: (bool(session[0].groups), self.input_shape(session[0].frame_size)),
+            self._advance_bucket,
+        )
 
     @torch.inference_mode()
     def _annotate(self, state: AotState, objects: Objects) -> AotState:
@@ -167,10 +157,13 @@ class AotPredictor:
         return AotState(state.frame, label_map, (*known, *new))
 
     @torch.inference_mode()
-    def _advance_batch(
-        self, states: Sequence[AotState], frames: Sequence[Frame]
+    def _advance_bucket(
+        self, sessions: Sequence[tuple[AotState, Frame]]
     ) -> list[tuple[AotState, Labelling]]:
-        """The same for sessions that have objects, their frames of one input shape."""
+        """The same for sessions of one input shape, all with objects or all without."""
+        states, frames = zip(*sessions, strict=True)
+        if not states[0].groups:
+            return [_pass_by(*session) for session in sessions]
         seen = passes.propagate(self._model, states, frames)
         labellings = [
             label(logits, state.group_sizes, state.frame_size)
@@ -211,6 +204,12 @@ def build_predictor(
 def _own(frame: Frame) -> Frame:
     """A copy, so that nobody changes what a state holds."""
     return to_tensor(frame).numpy().copy()
+
+
+def _pass_by(state: AotState, frame: Frame) -> tuple[AotState, Labelling]:
+    """A session without objects on its next frame."""
+    nothing = torch.from_numpy(np.zeros_like(state.label_map))
+    return replace(state, frame=frame), measure(nothing, nothing.float(), 0)
 
 
 def _check_size(state: AotState, frame: Frame) -> None:

@@ -1,7 +1,7 @@
 """A loaded network made ready to run, and pictures to it in batches."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from models.layers.norm import fold_batch_norms
 from models.ops.images import to_tensor
 
 Network = TypeVar("Network", bound=nn.Module)
+Item = TypeVar("Item")
 Output = TypeVar("Output")
 
 
@@ -48,10 +49,25 @@ def run_in_buckets(
         ValueError: an image of another shape or dtype, or without pixels.
     """
     tensors = [to_tensor(image) for image in images]
+    return in_buckets(tensors, lambda tensor: input_shape((tensor.shape[0], tensor.shape[1])), run)
+
+
+def in_buckets(
+    items: Sequence[Item],
+    bucket: Callable[[Item], Hashable],
+    run: Callable[[list[Item]], list[Output]],
+) -> list[Output]:
+    """Return one output an item, in order; those of one bucket run as one batch.
+
+    Args:
+        items: of any kind.
+        bucket: where an item belongs.
+        run: items of one bucket to one output each.
+    """
     buckets = defaultdict(list)
-    for index, tensor in enumerate(tensors):
-        buckets[input_shape((tensor.shape[0], tensor.shape[1]))].append(index)
+    for index, item in enumerate(items):
+        buckets[bucket(item)].append(index)
     outputs: dict[int, Output] = {}
     for indices in buckets.values():
-        outputs.update(zip(indices, run([tensors[index] for index in indices]), strict=True))
-    return [outputs[index] for index in range(len(images))]
+        outputs.update(zip(indices, run([items[index] for index in indices]), strict=True))
+    return [outputs[index] for index in range(len(items))]

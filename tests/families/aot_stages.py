@@ -41,7 +41,7 @@ def objects(mask: np.ndarray) -> dict[int, np.ndarray]:
 
 
 class Run:
-    """One clip, its recorded labels fed back.
+    """One clip, or its first frames, with recorded labels fed back.
 
     Attributes:
         stages: every stage of every frame by its recorded name, whole, in the official layout.
@@ -49,8 +49,10 @@ class Run:
         states: the session after every frame.
     """
 
-    def __init__(self, name: str) -> None:
-        self._given, self._predictor = golden(FAMILY, name), load(name)
+    def __init__(
+        self, name: str, predictor: AotPredictor | None = None, frames: int | None = None
+    ) -> None:
+        self._given, self._predictor = golden(FAMILY, name), predictor or load(name)
         self._model = self._predictor._model
         self._outputs: dict[str, Any] = {}
         self.stages: dict[str, np.ndarray] = {}
@@ -61,7 +63,7 @@ class Run:
             for path, module in self._model.named_modules()
         ]
         with torch.inference_mode():
-            for index, frame in enumerate(self._given["frames"]):
+            for index, frame in enumerate(self._given["frames"][:frames]):
                 self.states.append(self._advance(index, frame) if index else self._start(frame))
                 self._record_memory(index)
         for hook in hooks:
