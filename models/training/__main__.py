@@ -11,8 +11,7 @@ import torch
 import models
 from models import checkpoint, zoo
 from models.training.coco_folder import FolderError
-from models.training.export import Card, half_weights, write_card, write_weights
-from models.training.mask_rcnn import evaluate
+from models.training.export import Card, Quality, half_weights, write_card, write_weights
 from models.training.plans import Plan, demo_plan, demo_variants, folder_plan
 from models.training.trainer import Trainer
 
@@ -87,10 +86,16 @@ def _train(plan: Plan, options: argparse.Namespace) -> None:
     weights = half_weights(trainer.averaged_weights())
     predictor = zoo.load(plan.variant, weights, options.device, plan.overrides)
     unseen = (plan.unseen[index] for index in range(plan.unseen_count))
-    metrics = evaluate(predictor, unseen)
+    metrics = plan.judge.evaluate(predictor, unseen)
     out = options.out or (directory if options.coco else _DEMO_DIR)
     write_weights(out / f"{plan.variant}.safetensors", weights)
-    card = Card(plan.variant, plan.data, plan.config, trainer.progress, plan.unseen_count, metrics)
+    card = Card(
+        plan.variant,
+        plan.data,
+        plan.config,
+        trainer.progress,
+        Quality(plan.unseen_count, metrics, plan.judge.measures),
+    )
     write_card(out / f"{plan.variant}.md", card)
 
 

@@ -17,6 +17,21 @@ _COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
+class Quality:
+    """How good weights are on pictures that they were not trained on.
+
+    Attributes:
+        pictures: how many unseen ones the figures come from.
+        metrics: name -> value in [0, 1].
+        measures: what the names mean.
+    """
+
+    pictures: int
+    metrics: Mapping[str, float]
+    measures: str
+
+
+@dataclass(frozen=True)
 class Card:
     """What a reader of a weights file should know.
 
@@ -25,16 +40,14 @@ class Card:
         data: what it was trained on, a sentence.
         config: of the run.
         progress: what was done of it.
-        pictures: how many unseen ones the figures come from.
-        metrics: name -> value in [0, 1], on pictures not trained on.
+        quality: what came of it.
     """
 
     variant: str
     data: str
     config: TrainConfig
     progress: Progress
-    pictures: int
-    metrics: Mapping[str, float]
+    quality: Quality
 
 
 def half_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -64,15 +77,16 @@ def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
 
 def write_card(path: Path, card: Card) -> None:
     """Write a model card in Markdown; its head is YAML for machines."""
-    head = "\n".join(f"  {name}: {value:.4f}" for name, value in card.metrics.items())
-    rows = "\n".join(f"| {_title(name)} | {value:.3f} |" for name, value in card.metrics.items())
+    metrics = card.quality.metrics
+    head = "\n".join(f"  {name}: {value:.4f}" for name, value in metrics.items())
+    rows = "\n".join(f"| {_title(name)} | {value:.3f} |" for name, value in metrics.items())
     path.write_text(
         f"""---
 variant: {card.variant}
 licence: Apache-2.0
 steps: {card.progress.step}
 batch_size: {card.config.batch_size}
-evaluation_pictures: {card.pictures}
+evaluation_pictures: {card.quality.pictures}
 metrics:
 {head}
 ---
@@ -83,8 +97,8 @@ metrics:
 **Training.** {card.progress.step} steps of {card.config.batch_size} pictures, AdamW, a running
 average of the weights kept; {card.progress.seconds / 3600:.1f} h on {_machine()}.
 
-**Quality** on {card.pictures} pictures of the same kind that it never saw, through the same
-predictor that serves (AP: mean over overlaps 0.50 to 0.95, as COCO has it):
+**Quality** on {card.quality.pictures} pictures of the same kind that it never saw, through the same
+predictor that serves ({card.quality.measures}):
 
 | measure | value |
 |---|---|
@@ -101,7 +115,7 @@ predictor that serves (AP: mean over overlaps 0.50 to 0.95, as COCO has it):
 
 
 def _title(name: str) -> str:
-    return name.replace("_", " ").replace(" ap", " AP")
+    return name.replace("_", " ").replace(" ap", " AP").replace("iou", "IoU")
 
 
 def _machine() -> str:

@@ -1,6 +1,6 @@
 """Which variants can be trained, on what and how: adding one is adding data here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -8,11 +8,15 @@ from typing import Any
 
 from torch import Tensor
 
-from models import zoo
-from models.mask_rcnn.config import DEMO, MaskRcnnConfig
+from models import mask_rcnn, pointrend, zoo
+from models.mask_rcnn.config import MaskRcnnConfig
+from models.predictor import ImagePredictor
+from models.training import mask_rcnn as mask_rcnn_training
+from models.training import pointrend as pointrend_training
 from models.training.coco_folder import FolderError, open_folder
-from models.training.examples import DemoExamples, Examples
+from models.training.examples import DemoExamples, Example, Examples
 from models.training.mask_rcnn import MaskRcnnRecipe, fitting_weights
+from models.training.pointrend import PointRendRecipe
 from models.training.scenes import World
 from models.training.trainer import Recipe, TrainConfig
 
@@ -23,6 +27,19 @@ _DEMO_WORLD = (
     "by others, before plain, patterned, cloudy and photograph-like backgrounds, with noise, blur, "
     "JPEG artefacts and shifts of brightness and contrast. All were drawn by this project."
 )
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How a family is judged.
+
+    Attributes:
+        evaluate: name -> value in [0, 1] of a predictor over examples.
+        measures: what the names mean, for the card.
+    """
+
+    evaluate: Callable[[ImagePredictor, Iterable[Example]], dict[str, float]]
+    measures: str
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,7 @@ class Plan:
         unseen: to judge on.
         unseen_count: how many of them.
         data: what the examples are, for the card.
+        judge: of its family.
         overrides: fields of the variant's config that differ.
     """
 
@@ -47,15 +65,33 @@ class Plan:
     unseen: Examples
     unseen_count: int
     data: str
+    judge: Judge
     overrides: Mapping[str, Any]
 
 
-_FROM_NOTHING: Mapping[str, tuple[Recipe, TrainConfig, World]] = MappingProxyType(
+_INSTANCES = Judge(
+    mask_rcnn_training.evaluate, "AP: mean over overlaps 0.50 to 0.95, as COCO has it"
+)
+_LABEL_MAPS = Judge(
+    pointrend_training.evaluate,
+    "mIoU: mean over labels of intersection over union, everywhere or within 3 pixels of a border; "
+    "coarse: of the coarse head's answer, without refinement",
+)
+
+
+_FROM_NOTHING: Mapping[str, tuple[Recipe, TrainConfig, World, Judge]] = MappingProxyType(
     {
         "mask_rcnn_demo": (
-            MaskRcnnRecipe(DEMO, canvases=((0, 160), (0.45, 192), (0.8, 224))),
+            MaskRcnnRecipe(mask_rcnn.DEMO, canvases=((0, 160), (0.45, 192), (0.8, 224))),
             TrainConfig(steps=4500, learning_rate=1.5e-3),
             World(short_side=(112, 320), max_aspect=1.3),
+            _INSTANCES,
+        ),
+        "pointrend_demo": (
+            PointRendRecipe(pointrend.DEMO, sides=((0, 128), (0.5, 192), (0.85, 256))),
+            TrainConfig(steps=3000, learning_rate=2e-3),
+            World(short_side=(112, 320), max_aspect=1.3),
+            _LABEL_MAPS,
         ),
     }
 )
@@ -72,7 +108,7 @@ def demo_plan(variant: str, unseen_count: int) -> Plan:
     Raises:
         KeyError: no such demo variant.
     """
-    recipe, config, world = _FROM_NOTHING[variant]
+    recipe, config, world, judge = _FROM_NOTHING[variant]
     return Plan(
         variant,
         recipe,
@@ -81,6 +117,7 @@ def demo_plan(variant: str, unseen_count: int) -> Plan:
         DemoExamples(_UNSEEN_SEED, World()),
         unseen_count,
         _DEMO_WORLD,
+        judge,
         overrides={},
     )
 
@@ -120,5 +157,6 @@ def folder_plan(variant: str, root: Path, start: Mapping[str, Tensor], unseen_co
         min(unseen_count, len(held_out.records)),
         f"{len(examples.records)} annotated pictures of a folder in COCO's format; every tenth "
         "picture of the folder was held out.",
+        _INSTANCES,
         {"categories": categories},
     )
