@@ -25,7 +25,8 @@ def _split(value: object) -> object:
 class Settings(BaseModel):
     """What an operator may choose; each field is `MASKD_` + its name in capitals."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Defaults are checked too: one may contradict what another variable says.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     host: Annotated[str, Field(min_length=1, description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port; 0 picks a free one.")] = 8000
@@ -109,6 +110,13 @@ class Settings(BaseModel):
         if size < info.data.get("max_body_bytes", 0):
             raise ValueError("must not be less than MASKD_MAX_BODY_BYTES")
         return size
+
+    @field_validator("max_image_megapixels")
+    @classmethod
+    def _fits_the_queue(cls, megapixels: float, info: ValidationInfo) -> float:
+        if megapixels > info.data.get("max_queue_megapixels", megapixels):
+            raise ValueError("must not be more than MASKD_MAX_QUEUE_MEGAPIXELS")
+        return megapixels
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":

@@ -50,6 +50,8 @@ def test_settings_cannot_be_changed_once_made() -> None:
         ("MASKD_DEADLINE_S", "0", "MASKD_DEADLINE_S: input should be greater than 0"),
         ("MASKD_CODEC_THREADS", "0", "MASKD_CODEC_THREADS: input should be greater than or equal"),
         ("MASKD_MAX_BUFFERED_BYTES", "9", "must not be less than MASKD_MAX_BODY_BYTES"),
+        ("MASKD_MAX_BODY_BYTES", "999999999", "must not be less than MASKD_MAX_BODY_BYTES"),
+        ("MASKD_MAX_QUEUE_MEGAPIXELS", "9", "must not be more than MASKD_MAX_QUEUE_MEGAPIXELS"),
         ("MASKD_PROT", "1", "MASKD_PROT: there is no such setting; did you mean MASKD_PORT?"),
         ("MASKD_ZZZZZZZZZ", "1", "MASKD_ZZZZZZZZZ: there is no such setting"),
     ],
