@@ -4,8 +4,10 @@ Nothing here waits, settles or looks into a job, so every rule can be tried on e
 """
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, Literal, Protocol, TypeVar
 
 
@@ -94,28 +96,32 @@ def decide(
         busy: replicas that run.
         limits: bounds of a batch.
     """
-    late = tuple(job for job in (*queue, *running) if job.deadline <= now)
-    if late:
-        return Expire(late)
     first_deadline = min((job.deadline for job in (*queue, *running)), default=math.inf)
+    if first_deadline <= now:
+        return Expire(tuple(job for job in (*queue, *running) if job.deadline <= now))
     if not queue or not idle:
         return Wait(first_deadline)
-    batches = _batches(queue, limits.max_batch_size)
-    oldest = batches[0]
-    gathered_at = oldest[0].queued_at + limits.max_wait_s
+    gathered_at = queue[0].queued_at + limits.max_wait_s
+    run = _gathered(queue, limits, must_run=not busy, has_waited=now >= gathered_at)
+    return run or Wait(min(gathered_at, first_deadline))
+
+
+def _gathered(
+    queue: Sequence[J], limits: Limits, *, must_run: bool, has_waited: bool
+) -> Run[J] | None:
+    """The batch that need not gather any longer, if there is one."""
+    oldest = _batch(queue, queue[0].bucket, limits)
     if len(oldest) == limits.max_batch_size:
         return Run(oldest, "full")
-    if not busy:
+    if must_run:
         return Run(oldest, "idle")
-    if now >= gathered_at:
+    if has_waited:
         return Run(oldest, "waited")
-    full = next((batch for batch in batches if len(batch) == limits.max_batch_size), None)
-    return Run(full, "full") if full else Wait(min(gathered_at, first_deadline))
+    counts = Counter(job.bucket for job in queue)
+    full = next((bucket for bucket in counts if counts[bucket] >= limits.max_batch_size), None)
+    return None if full is None else Run(_batch(queue, full, limits), "full")
 
 
-def _batches(queue: Sequence[J], max_size: int) -> list[tuple[J, ...]]:
-    """The next batch of each bucket, that of the oldest job first."""
-    buckets: dict[Hashable, list[J]] = {}
-    for job in queue:
-        buckets.setdefault(job.bucket, []).append(job)
-    return [tuple(jobs[:max_size]) for jobs in buckets.values()]
+def _batch(queue: Sequence[J], bucket: Hashable, limits: Limits) -> tuple[J, ...]:
+    """The oldest jobs of a bucket, as many as fit."""
+    return tuple(islice((job for job in queue if job.bucket == bucket), limits.max_batch_size))

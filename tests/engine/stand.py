@@ -51,7 +51,7 @@ class Stand:
     async def submit(
         self, item: Any, bucket: str = "a", deadline: float = math.inf
     ) -> "asyncio.Task[Answer[Any]]":
-        task = asyncio.ensure_future(self.batcher.run(item, Bucket(bucket), deadline))
+        task = asyncio.ensure_future(self._run(item, bucket, deadline))
         await loop_turns()
         return task
 
@@ -69,6 +69,10 @@ class Stand:
             for sample in family.samples
             if sample.name == "maskd_jobs_total"
         }
+
+    async def _run(self, item: Any, bucket: str, deadline: float) -> Answer[Any]:
+        async with asyncio.timeout(10):  # so that a job without an end ends the test
+            return await self.batcher.run(item, Bucket(bucket), deadline)
 
     def _forward(self, items: Sequence[Any], **options: Any) -> Sequence[Any]:
         self.passes.append(list(items))
