@@ -49,14 +49,14 @@ FORMATTERS: dict[str, Callable[[], logging.Formatter]] = {
 }
 
 
-def configure(log_format: str, stream: TextIO = sys.stderr) -> None:
+def configure(log_format: str, stream: TextIO | None = None) -> None:
     """Send all log lines of this process to `stream` in one format.
 
     Args:
         log_format: a key of `FORMATTERS`.
-        stream: where the lines go.
+        stream: where the lines go; None: standard error.
     """
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(FORMATTERS[log_format]())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # The server's own words on starting and stopping only repeat ours.

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from service.errors import InvalidOptions, MalformedBody, UnreadableImage, UnsupportedMediaType
@@ -129,6 +130,13 @@ async def _read_form(request: Request) -> Upload:
         form = await parser.parse()
     except MultiPartException as error:
         raise MalformedBody(f"The form cannot be read: {error.message}") from None
+    try:
+        return _from_form(form)
+    finally:
+        await form.close()
+
+
+def _from_form(form: FormData) -> Upload:
     options = tuple((name, part) for name, part in form.multi_items() if isinstance(part, str))
     files = [(name, part.file) for name, part in form.multi_items() if not isinstance(part, str)]
     if [name for name, _ in files] != ["image"]:

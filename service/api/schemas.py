@@ -137,3 +137,57 @@ class CategoryReply(_Reply):
     name: str
 
 
+class LimitsReply(_Reply):
+    """What a request to the model may cost."""
+
+    max_body_bytes: int
+    max_image_megapixels: float
+    max_batch_size: int
+    max_queue_images: int
+    max_queue_megapixels: float
+    deadline_s: float
+
+
+class ModelReply(_Reply):
+    """One loaded model."""
+
+    name: str
+    task: str
+    family: str | None
+    state: Literal["ready", "failed"]
+    devices: list[str]
+    dtype: str
+    licence: Annotated[str | None, Field(description="Of the weights.")]
+    score: Annotated[str | None, Field(description="As published.")]
+    checkpoint: Annotated[str | None, Field(description="Where the weights are published.")]
+    categories: list[CategoryReply]
+    limits: LimitsReply
+
+
+class ModelsReply(_Reply):
+    """All loaded models, in the order of the settings."""
+
+    models: list[ModelReply]
+
+
+class AliveReply(_Reply):
+    """The process answers."""
+
+    status: Literal["UP"] = "UP"
+    live: Literal[True] = True
+
+
+class ReadyReply(_Reply):
+    """Work is taken."""
+
+    status: Literal["UP"] = "UP"
+    ready: Literal[True] = True
+
+
+class RootReply(_Reply):
+    """Where to look."""
+
+    name: str
+    version: str
+    docs: str
+    openapi: str

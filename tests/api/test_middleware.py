@@ -9,7 +9,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry
-from starlette.responses import StreamingResponse
+from starlette.background import BackgroundTask
+from starlette.responses import Response, StreamingResponse
 
 from service.api import problems, record
 from service.api.intake import BodyIntake, BufferBudget
@@ -35,7 +36,7 @@ class Service:
         self.app.add_middleware(
             RequestEnvelope, metrics=HttpMetrics(self.registry), activity=self.activity
         )
-        for name in ("echo", "hang", "fail", "stream", "ignore"):
+        for name in ("echo", "hang", "fail", "stream", "ignore", "later"):
             self.app.add_api_route(f"/{name}", getattr(self, name), methods=["GET", "POST"])
 
     async def echo(self, request: Request) -> dict[str, int]:
@@ -53,6 +54,15 @@ class Service:
 
     async def fail(self) -> None:
         raise RuntimeError("the secret at /etc/passwd")
+
+    async def later(self, request: Request) -> Response:
+        await request.body()
+        return Response("answered", background=BackgroundTask(self.tidy))
+
+    async def tidy(self) -> None:
+        for _ in range(10):
+            await checkpoint()
+        self.reached.set()
 
     async def ignore(self) -> str:
         return "unread"
@@ -225,6 +235,22 @@ async def test_a_client_that_leaves_while_uploading_cancels_its_request() -> Non
     await exchange.through(service.app)
     assert exchange.sent == []
     assert service.sample("maskd_client_disconnects_total", http_route="/echo") == 1
+
+
+async def test_a_client_that_leaves_with_its_reply_interrupts_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "maskd.access")
+    service = Service()
+    exchange = await service.post("/later", b"x")
+    assert exchange.content == b"answered"
+    assert service.reached.is_set()
+    assert caplog.records[-1].fields["reason"] is None
+
+
+async def test_a_connection_whose_body_was_read_is_kept() -> None:
+    exchange = await Service().post("/echo", b"12345", content_length="5")
+    assert "connection" not in exchange.headers
 
 
 async def test_a_reply_sent_before_the_body_was_read_ends_the_connection() -> None:

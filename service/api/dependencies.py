@@ -1,0 +1,40 @@
+"""What routes are given: the parts that `service.app` wired together."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
+
+from service.api.codec_pool import CodecPool
+from service.api.middleware import Activity
+from service.engine.engine import Engine
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one running service.
+
+    Attributes:
+        settings: the operator's choices.
+        engine: runs the networks.
+        codec: threads for picture and text work.
+        activity: requests being answered.
+        registry: every metric.
+    """
+
+    settings: Settings
+    engine: Engine
+    codec: CodecPool
+    activity: Activity
+    registry: CollectorRegistry
+
+
+def services_of(request: Request) -> Services:
+    """Return the parts of the service that the request came to."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]

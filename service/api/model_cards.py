@@ -1,0 +1,34 @@
+"""What `/models` tells of a loaded model: its state, and what the zoo knows of its variant."""
+
+from models import zoo
+from service.api.schemas import CategoryReply, LimitsReply, ModelReply
+from service.engine.pool import ModelStatus
+from service.settings import Settings
+
+
+def describe(model: ModelStatus, settings: Settings) -> ModelReply:
+    """Return the card of one loaded model."""
+    variant = zoo.available().get(model.name)
+    return ModelReply(
+        name=model.name,
+        task=model.task,
+        family=variant.family if variant else None,
+        state=model.state,
+        devices=list(model.devices),
+        dtype=settings.dtype,
+        licence=variant.licence if variant else None,
+        score=variant.score if variant else None,
+        checkpoint=variant.checkpoint if variant else None,
+        categories=[
+            CategoryReply(id=category.id, name=category.name)
+            for category in model.categories.values()
+        ],
+        limits=LimitsReply(
+            max_body_bytes=settings.max_body_bytes,
+            max_image_megapixels=settings.max_image_megapixels,
+            max_batch_size=settings.max_batch_size,
+            max_queue_images=settings.max_queue_images,
+            max_queue_megapixels=settings.max_queue_megapixels,
+            deadline_s=settings.deadline_s,
+        ),
+    )

@@ -1,0 +1,155 @@
+"""The way of one picture through any route that takes one: read, admit, decode, predict, render.
+
+A route adds only its options model, what it passes to the network, and how it renders the output.
+"""
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import Request
+from starlette.responses import Response
+
+from service.api import codec, record
+from service.api.dependencies import Services, ServicesDep
+from service.api.inputs import merge_options, read_upload
+from service.api.negotiation import JSON, PNG, prefers_png
+from service.api.record import RequestRecord
+from service.api.schemas import PictureOptions
+from service.engine.engine import Prediction
+from service.engine.pool import ModelStatus
+from service.errors import InvalidOptions, NotReady
+
+Options = TypeVar("Options", bound=PictureOptions)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A picture and what a network said of it; all that rendering needs.
+
+    Attributes:
+        image: [h, w, 3] uint8, RGB, upright.
+        output: the network's, by its task.
+        model: that answered.
+        request_id: of the request.
+    """
+
+    image: npt.NDArray[np.uint8]
+    output: Any
+    model: ModelStatus
+    request_id: str
+
+
+Render = Callable[[Answered], bytes]
+
+
+class PictureCall(Generic[Options]):
+    """A picture that has arrived, its options checked, the model that shall answer found.
+
+    Args:
+        services: of this process.
+        story: of the request.
+        image: the encoded picture.
+        options: the route's.
+        model: that shall answer.
+        wants_png: whether the reply shall be a picture.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        story: RequestRecord,
+        image: bytes,
+        options: Options,
+        *,
+        model: ModelStatus,
+        wants_png: bool,
+    ) -> None:
+        self.options = options
+        self.model = model
+        self._services = services
+        self._story = story
+        self._image = image
+        self._wants_png = wants_png
+        limit_s = services.settings.deadline_s
+        self._deadline = story.started + min(limit_s, options.timeout_s or limit_s)
+
+    @property
+    def labels(self) -> tuple[int, ...] | None:
+        """The labels that the option `labels` names, rising; None for all.
+
+        Raises:
+            InvalidOptions: the model knows no category of such a name or id.
+        """
+        if self.options.labels is None:
+            return None
+        known = {category.name: label for label, category in self.model.categories.items()}
+        known |= {str(category.id): label for label, category in self.model.categories.items()}
+        unknown = [name for name in self.options.labels if name.lower() not in known]
+        if unknown:
+            raise InvalidOptions(f"labels: {self.model.name} knows no category {unknown[0]!r}.")
+        return tuple(sorted({known[name.lower()] for name in self.options.labels}))
+
+    async def answer(
+        self, network_options: Mapping[str, Hashable], *, to_json: Render, to_png: Render
+    ) -> Response:
+        """Run the picture through the model and render what comes back.
+
+        Args:
+            network_options: the family's own.
+            to_json: makes the usual reply; both run in a codec thread.
+            to_png: makes the picture with the result drawn on it.
+        """
+        codec_threads, engine, story = self._services.codec, self._services.engine, self._story
+        max_pixels = int(self._services.settings.max_image_megapixels * 1e6)
+        with story.timed("decode"):
+            header = await codec_threads.run(
+                partial(codec.probe, self._image, max_pixels), self._deadline
+            )
+        pixels = header.width * header.height
+        with engine.admit(self.model.name, pixels, self._deadline) as ticket:
+            with story.timed("decode"):
+                image = await codec_threads.run(
+                    partial(codec.decode, self._image, header), self._deadline
+                )
+            prediction = await engine.predict(ticket, image, network_options)
+            self._tell(prediction)
+            answered = Answered(image, prediction.output, self.model, story.request_id)
+            render = to_png if self._wants_png else to_json
+            with story.timed("encode"):
+                body = await codec_threads.run(partial(render, answered), self._deadline)
+        return Response(body, media_type=PNG if self._wants_png else JSON)
+
+    def _tell(self, prediction: Prediction) -> None:
+        """Write down what the engine measured."""
+        self._story.batch_size = prediction.batch_size
+        self._story.timings["queue"] = prediction.queue_wait_s
+        self._story.timings["infer"] = prediction.run_s
+
+
+def receive_picture(
+    task: str, options_model: type[Options]
+) -> Callable[[Request, Services], Awaitable[PictureCall[Options]]]:
+    """Return the dependency that reads the picture and the options of a route.
+
+    Args:
+        task: what the model must do, as the zoo calls it.
+        options_model: the route's options.
+    """
+
+    async def receive(request: Request, services: ServicesDep) -> PictureCall[Options]:
+        if services.engine.is_draining:
+            raise NotReady("The service is shutting down.")
+        services.engine.find(task)  # an upload that nobody could answer is not let in
+        upload = await read_upload(request)
+        options = merge_options(options_model, request.query_params.multi_items(), upload.options)
+        story = record.of(request.scope)
+        model = services.engine.find(task, options.model)
+        story.model = model.name
+        wants_png = prefers_png(request.headers.get("accept", ""))
+        return PictureCall(services, story, upload.image, options, model=model, wants_png=wants_png)
+
+    return receive

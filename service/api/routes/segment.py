@@ -1,0 +1,64 @@
+"""`POST /segment`: the objects of a picture, each with its mask."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from service.api import instances
+from service.api.openapi import picture_operation, picture_responses
+from service.api.pictures import PictureCall, receive_picture
+from service.api.schemas import SegmentOptions, SegmentReply
+
+router = APIRouter(tags=["pictures"])
+
+EXAMPLE = {
+    "model": "mask_rcnn_demo",
+    "image": {"width": 64, "height": 48},
+    "instances": [
+        {
+            "label": "circle",
+            "category_id": 1,
+            "score": 0.9,
+            "bbox": [20.0, 10.0, 24.0, 20.0],
+            "area": 480,
+            "segmentation": {
+                "size": [48, 64],
+                "counts": "Zn0d0l0000000000000000000000000000000000000000000000fm0",
+            },
+        }
+    ],
+    "request_id": "7f0c2a5e4b1d4c0f9a3e6d8b5c2f1a70",
+}
+
+SegmentCall = Annotated[
+    PictureCall[SegmentOptions], Depends(receive_picture("segment", SegmentOptions))
+]
+
+
+@router.post(
+    "/segment",
+    summary="Instance segmentation",
+    response_model=SegmentReply,
+    responses=picture_responses(EXAMPLE),
+    openapi_extra=picture_operation(SegmentOptions),
+)
+async def segment(call: SegmentCall) -> Response:
+    """Find the objects of a picture.
+
+    Send the picture as the raw body, as the part `image` of a form, or in base64 as the member
+    `image` of a JSON object. Options are query parameters, or further parts or members. The
+    members `category_id`, `bbox`, `score` and `segmentation` can be fed to pycocotools as they are.
+    """
+    options = call.options
+    network_options = {
+        "score_threshold": options.score_threshold,
+        "max_detections": options.max_detections,
+        "labels": call.labels,
+    }
+    return await call.answer(
+        network_options,
+        to_json=partial(instances.to_json, mask_format=options.mask_format),
+        to_png=instances.to_png,
+    )

@@ -1,0 +1,70 @@
+"""`create_app`: the only place that constructs and wires."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from service import __version__
+from service.api import problems
+from service.api.codec_pool import CodecPool
+from service.api.dependencies import Services
+from service.api.intake import BodyIntake, BufferBudget
+from service.api.metrics import HttpMetrics
+from service.api.middleware import Activity, RequestEnvelope
+from service.api.routes import health, metrics, models, root, segment
+from service.engine.engine import Engine
+from service.settings import Settings
+
+
+def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
+    """Return the service as an ASGI app; its lifespan loads the models and lets them go.
+
+    The app answers while models load: `app.state.loading` is the task that loads them, and tells
+    of its failure. `app.state.services` are its parts.
+
+    Args:
+        settings: the operator's choices.
+        engine: None: one with the models of `settings`.
+    """
+    engine = engine or Engine(settings)
+    services = Services(
+        settings=settings,
+        engine=engine,
+        codec=CodecPool(settings.codec_threads),
+        activity=Activity(),
+        registry=engine.registry,
+    )
+    app = FastAPI(
+        title="maskd",
+        version=__version__,
+        description="Pictures in, masks out.",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    problems.install(app)
+    app.add_middleware(
+        BodyIntake, settings=settings, budget=BufferBudget(settings.max_buffered_bytes)
+    )
+    app.add_middleware(
+        RequestEnvelope, metrics=HttpMetrics(services.registry), activity=services.activity
+    )
+    for routes in (root, health, metrics, models, segment):
+        app.include_router(routes.router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Begin to load the models, and close the engine at the end."""
+    engine: Engine = app.state.services.engine
+    app.state.loading = asyncio.create_task(engine.start())
+    try:
+        yield
+    finally:
+        app.state.loading.cancel()
+        await asyncio.wait([app.state.loading])
+        await engine.aclose()

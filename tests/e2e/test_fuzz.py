@@ -1,0 +1,109 @@
+"""Requests made up from the OpenAPI document and from noise: nothing is answered with a 5xx."""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from service.app import create_app
+from service.settings import Settings
+from tests.api.serving import png
+from tests.e2e.listening import Listening, listening
+
+BOUNDED = settings(
+    max_examples=40,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Listening]:
+    with listening() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def client(service: Listening) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=service.url, timeout=20) as client:
+        yield client
+
+
+schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+
+
+@schema.parametrize()
+@BOUNDED
+def test_replies_are_as_documented_whatever_is_asked(case: Case, service: Listening) -> None:
+    case.call_and_validate(base_url=service.url, checks=CHECKS)
+
+
+TYPES = st.sampled_from(
+    [
+        "image/png",
+        "application/json",
+        "multipart/form-data; boundary=b",
+        "multipart/form-data; boundary=",
+        "multipart/form-data; boundary=b; charset=utf-16",
+        "multipart/form-data",
+        "",
+    ]
+)
+PIECES = st.sampled_from(
+    [
+        b"--b\r\n",
+        b"--b--\r\n",
+        b"\r\n",
+        b'Content-Disposition: form-data; name="image"; filename="a"\r\n',
+        b'Content-Disposition: form-data; name="labels"\r\n',
+        b"Content-Disposition: form-data\r\n",
+        b"Content-Disposition: form-data; name*=utf-16''%ff\r\n",
+        b"Content-Type: image/png\r\n",
+        b"\r\n\r\n",
+        b'{"image": "',
+        b'"}',
+        png(2, 2),
+        b"\xff\x00",
+    ]
+)
+
+
+@BOUNDED
+@given(kind=TYPES, pieces=st.lists(PIECES | st.binary(max_size=20), max_size=8))
+def test_no_body_whatever_its_type_is_a_fault_of_the_service(
+    client: httpx.Client, kind: str, pieces: list[bytes]
+) -> None:
+    headers = {"content-type": kind}
+    body = b"".join(pieces)
+    reply = client.post("/segment", content=body, headers=headers)
+    assert reply.status_code in (200, 400, 415, 422), reply.text
+
+
+QUERIES = st.text("abcdelmnorst_=&+;%0f\x00\u00e9\u20ac,", max_size=60)
+ACCEPTS = st.text("imagepn/jsot*;q=.019, ", max_size=30)
+
+
+@BOUNDED
+@given(query=QUERIES, accept=ACCEPTS)
+def test_no_query_is_a_fault_of_the_service(client: httpx.Client, query: str, accept: str) -> None:
+    url = f"/segment?{quote(query, safe='=&+;%,')}"
+    reply = client.post(url, content=png(), headers={"accept": accept.strip()})
+    assert reply.status_code in (200, 422), reply.text
