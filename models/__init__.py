@@ -3,12 +3,13 @@
 Map of the package, top may import lower only:
 
 - `zoo`: the facade: which variants exist, `load` one. `catalogue`: the variants as data.
-- `mask_rcnn`, `pointrend`: a folder a family, each with the same rooms: config, blocks, model, preprocess,
-  postprocess, predictor, loss.
+- `mask_rcnn`, `pointrend`: a folder a family, each with the same rooms: config, blocks, model,
+  preprocess, postprocess, predictor, loss.
 - `backbones`: trunks shared by families. `layers`: modules shared by families.
 - `ops`: pure functions of tensors.
 - `outputs`, `predictor`, `checkpoint`: leaves that everyone above may import.
-- `rle`, `rle_labels`, `polygons`: mask formats, numpy only, so that a client can use them without torch.
+- `rle`, `rle_labels`, `polygons`: mask formats, numpy only, so that a client can use them without
+  torch.
 - `training`: the demo world and the trainer; nothing that serves imports it.
 - `demo`: the small weights in the repository and their cards.
 
