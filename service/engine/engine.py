@@ -59,7 +59,7 @@ class Engine:
             image = await decode(upload)
             prediction = await engine.predict(ticket, image, {"score_threshold": 0.5})
 
-    State: `_open_tickets`, `_is_draining`; changed on the event loop only.
+    State: `_is_draining`, set once by `drain`; on the event loop only.
 
     Args:
         settings: models, devices and limits.
@@ -93,9 +93,6 @@ class Engine:
             self.failed.set,
         )
         self._is_draining = False
-        self._open_tickets = 0
-        self._is_idle = asyncio.Event()
-        self._is_idle.set()
 
     async def start(self) -> None:
         """Load and warm up every configured model; return once all are ready.
@@ -155,7 +152,7 @@ class Engine:
         left_s = deadline - self._clock.now()
         if left_s <= 0:
             raise DeadlineExceeded("The deadline passed before the picture was decoded.")
-        with self._pool.get(model).admit(pixels, left_s), self._counted():
+        with self._pool.get(model).admit(pixels, left_s):
             yield Ticket(model, deadline)
 
     async def predict(
@@ -188,10 +185,6 @@ class Engine:
         """Turn not ready and refuse new work; what is admitted goes on."""
         self._is_draining = True
 
-    async def wait_idle(self) -> None:
-        """Return once no ticket is held."""
-        await self._is_idle.wait()
-
     async def aclose(self) -> None:
         """Refuse new work, fail what waits or runs, let the devices go; safe to call twice.
 
@@ -200,15 +193,3 @@ class Engine:
         self.drain()
         self._pool.close("The service is shutting down.")
         self._assembly.close()
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        """Keep the engine from being idle."""
-        self._open_tickets += 1
-        self._is_idle.clear()
-        try:
-            yield
-        finally:
-            self._open_tickets -= 1
-            if not self._open_tickets:
-                self._is_idle.set()

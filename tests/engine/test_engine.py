@@ -268,29 +268,12 @@ async def test_draining_refuses_new_work_and_ends_what_was_admitted() -> None:
     await loop_turns()
     with engine.admit("fake", 10, FOREVER) as decoding:
         engine.drain()
-        idle = asyncio.ensure_future(engine.wait_idle())
         assert (engine.is_draining, engine.is_ready) == (True, False)
         with pytest.raises(NotReady, match="shutting down"):
             await ask(engine)
         gate.open()
         assert (await asked).batch_size == 1
         assert (await engine.predict(decoding, picture(), {})).batch_size == 1
-        await loop_turns()
-        assert not idle.done()
-    await idle
-    await engine.aclose()
-
-
-async def test_waiting_for_the_end_of_work_can_be_given_up() -> None:
-    engine = engine_of({"fake": FakeModel()})
-    await engine.start()
-    with engine.admit("fake", 10, FOREVER):
-        idle = asyncio.ensure_future(engine.wait_idle())
-        await loop_turns()
-        idle.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await idle
-    await engine.wait_idle()
     await engine.aclose()
 
 
