@@ -66,12 +66,32 @@ class SegmentOptions(PictureOptions):
     ] = "rle"
 
 
+class SemanticOptions(PictureOptions):
+    """Options of `POST /semantic`."""
+
+    min_area: Annotated[
+        int, Field(ge=0, description="Leave out segments of fewer pixels than this.")
+    ] = 0
+    refine: Annotated[
+        bool,
+        Field(description="Ask the point head about uncertain borders; false: the coarse answer."),
+    ] = True
+    mask_format: Annotated[
+        MaskFormat,
+        Field(
+            description="`rle`: compressed COCO; `rle_counts`: COCO runs as numbers; `polygon`: "
+            "COCO polygons; `png`: one base64 PNG for the whole picture, each pixel's palette "
+            "index its category id, as the member `label_map`; `none`: no masks."
+        ),
+    ] = "rle"
+
+
 class _Reply(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 class ImageSize(_Reply):
-    """The picture as it was understood, EXIF orientation applied."""
+    """The size of a picture in pixels, as seen upright."""
 
     width: int
     height: int
@@ -116,6 +136,36 @@ class SegmentReply(_Reply):
     request_id: str
 
 
+class Segment(_Reply):
+    """All pixels of one category."""
+
+    label: Annotated[str, Field(description="The category's name.")]
+    category_id: Annotated[int, Field(description="The published category id.")]
+    area: Annotated[int, Field(ge=1, description="Pixels of the segment.")]
+    bbox: Annotated[
+        list[int], Field(min_length=4, max_length=4, description="x, y, width, height; pixels.")
+    ]
+    segmentation: Annotated[
+        CompressedRle | CountedRle | list[list[float]] | None,
+        Field(description="The mask in the form that `mask_format` names; null for `png`, `none`."),
+    ]
+
+
+class SemanticReply(_Reply):
+    """The categories of one picture; without options, every pixel is in exactly one segment."""
+
+    model: str
+    image: ImageSize
+    refined: Annotated[
+        bool, Field(description="Whether borders were refined; some weights have no point head.")
+    ]
+    segments: list[Segment]
+    label_map: Annotated[
+        str | None, Field(description="A base64 palette PNG with `mask_format` png, else null.")
+    ]
+    request_id: str
+
+
 class ProblemReply(BaseModel):
     """An RFC 9457 problem."""
 
@@ -135,6 +185,13 @@ class CategoryReply(_Reply):
 
     id: int
     name: str
+
+
+class InputReply(_Reply):
+    """In what size the network sees pictures of a common size."""
+
+    image: ImageSize
+    network: Annotated[ImageSize, Field(description="Pictures of one such size can share a batch.")]
 
 
 class LimitsReply(_Reply):
@@ -161,6 +218,7 @@ class ModelReply(_Reply):
     score: Annotated[str | None, Field(description="As published.")]
     checkpoint: Annotated[str | None, Field(description="Where the weights are published.")]
     categories: list[CategoryReply]
+    inputs: list[InputReply]
     limits: LimitsReply
 
 

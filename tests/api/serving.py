@@ -39,12 +39,13 @@ class Client(httpx.AsyncClient):
 
 @asynccontextmanager
 async def serving(
-    model: Any = None, *, ready: bool = True, **settings: Any
+    model: Any = None, *, ready: bool = True, task: str = "segment", **settings: Any
 ) -> AsyncIterator[Client]:
     """A client of a service with one model, by default once that is ready."""
     model = model or FakeModel()
     chosen = Settings(models=(NAME,), devices=("cpu",), **settings)
-    app = create_app(chosen, engine=Engine(chosen, loader=FakeLoader({NAME: model})))
+    loader = FakeLoader({NAME: model}, tasks={NAME: task})
+    app = create_app(chosen, engine=Engine(chosen, loader=loader))
     async with app.router.lifespan_context(app):
         if ready:
             await app.state.loading
