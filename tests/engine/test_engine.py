@@ -1,48 +1,18 @@
 """The facade, with real threads and fake networks."""
 
 import asyncio
-import math
-import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from models.outputs import InstanceMasks
-from service.engine.engine import Engine, Prediction
-from service.engine.loader import EngineStartError
-from service.errors import (
-    DeadlineExceeded,
-    InvalidOptions,
-    NotFound,
-    NotReady,
-    Overloaded,
-    ServiceError,
-)
+from service.engine.engine import Engine
+from service.errors import DeadlineExceeded, NotReady, Overloaded, ServiceError
 from service.settings import Settings
-from tests.fakes import CATEGORIES, FakeLoader, FakeModel, Gate, ManualClock, loop_turns, picture
-
-FOREVER = math.inf
-
-
-def engine_of(
-    models: Mapping[str, Any], clock: ManualClock | None = None, **changes: Any
-) -> Engine:
-    settings = Settings(models=tuple(models), devices=("cpu",), **changes)
-    return Engine(settings, loader=FakeLoader(models, {"finder": "detect"}), clock=clock)
-
-
-async def ask(
-    engine: Engine,
-    model: str = "fake",
-    options: Mapping[str, Hashable] | None = None,
-    deadline: float = FOREVER,
-) -> Prediction:
-    image = picture()
-    with engine.admit(model, image.shape[0] * image.shape[1], deadline) as ticket:
-        async with asyncio.timeout(10):  # so that a job without an end ends the test
-            return await engine.predict(ticket, image, options or {})
+from tests.engine.asking import FOREVER, ask, engine_of, metric
+from tests.fakes import FakeLoader, FakeModel, Gate, ManualClock, loop_turns, picture
 
 
 async def test_a_picture_gets_its_answer() -> None:
@@ -72,117 +42,6 @@ async def test_queue_wait_and_run_time_come_from_the_clock() -> None:
     gate.open()
     assert [(await asked).queue_wait_s for asked in (first, second)] == [0.0, 2.0]
     assert ((await first).run_s, (await second).run_s) == (2.0, 0.0)
-    await engine.aclose()
-
-
-async def test_the_engine_is_ready_once_every_model_is_loaded_and_warm() -> None:
-    gate = Gate()
-    gate.close()
-    engine = engine_of({"fake": FakeModel(), "slow": FakeModel(gate=gate)})
-    start = asyncio.ensure_future(engine.start())
-    await asyncio.to_thread(gate.wait_arrival)
-    assert not engine.is_ready
-    assert engine.models() == ()
-    with pytest.raises(NotReady, match="still loading"):
-        engine.find("segment")
-    with pytest.raises(NotReady, match="still loading"):
-        await ask(engine)
-    gate.open()
-    await start
-    assert engine.is_ready
-    assert [model.name for model in engine.models()] == ["fake", "slow"]
-    await engine.aclose()
-
-
-async def test_models_are_loaded_at_the_same_time() -> None:
-    models = {"fake": FakeModel(), "other": FakeModel()}
-    both = threading.Barrier(2, timeout=10)
-    engine = Engine(Settings(models=tuple(models)), loader=FakeLoader(models, before=both.wait))
-    await engine.start()
-    assert engine.is_ready
-    await engine.aclose()
-
-
-async def test_models_on_the_cpu_take_turns_on_one_thread() -> None:
-    threads: list[int] = []
-    model = FakeModel(lambda _: threads.append(threading.get_ident()))
-    engine = engine_of({"fake": model, "other": model})
-    await engine.start()
-    await asyncio.gather(ask(engine), ask(engine, "other"))
-    assert len(threads) == 4
-    assert len(set(threads)) == 1
-    assert threads[0] != threading.get_ident()
-    await engine.aclose()
-
-
-async def test_a_loaded_model_tells_what_it_is() -> None:
-    engine = engine_of({"fake": FakeModel()})
-    await engine.start()
-    (model,) = engine.models()
-    assert (model.name, model.task, model.devices, model.state) == (
-        *("fake", "segment"),
-        *(("cpu",), "ready"),
-    )
-    assert model.categories == CATEGORIES
-    await engine.aclose()
-
-
-async def test_models_are_found_by_task_and_by_name() -> None:
-    engine = engine_of({"finder": FakeModel(), "first": FakeModel(), "second": FakeModel()})
-    await engine.start()
-    assert engine.find("segment").name == "first"
-    assert engine.find("segment", "second").name == "second"
-    assert engine.find("detect").name == "finder"
-    with pytest.raises(NotFound, match="loaded are finder, first, second"):
-        engine.find("segment", "third")
-    with pytest.raises(NotFound, match="can track"):
-        engine.find("track")
-    with pytest.raises(InvalidOptions, match="first can segment, not detect"):
-        engine.find("detect", "first")
-    with pytest.raises(NotFound):
-        await ask(engine, "third")
-    await engine.aclose()
-
-
-@pytest.mark.parametrize(
-    ("model", "devices", "reason"),
-    [
-        (OSError("no such\nfile"), "cpu", "fake cannot be loaded: no such file"),
-        (FakeModel(lambda _: 1 / 0), "cpu", "fake cannot be loaded: division by zero"),
-        (FakeModel(), "cuda:99", "device 'cuda:99' is not here; there are "),
-    ],
-)
-async def test_what_cannot_be_started_is_said_in_one_line(
-    model: Any, devices: str, reason: str
-) -> None:
-    settings = Settings(models=("fake",), devices=(devices,))
-    engine = Engine(settings, loader=FakeLoader({"fake": model}))
-    with pytest.raises(EngineStartError) as failure:
-        await engine.start()
-    assert str(failure.value).startswith(reason)
-    assert "\n" not in str(failure.value)
-    assert not engine.is_ready
-    await engine.aclose()
-
-
-async def test_an_unknown_variant_stops_the_start() -> None:
-    engine = Engine(Settings(models=("other",)), loader=FakeLoader({}))
-    with pytest.raises(EngineStartError, match="other cannot be loaded"):
-        await engine.start()
-    await engine.aclose()
-
-
-async def test_a_start_that_is_cancelled_leaves_nothing_behind() -> None:
-    gate = Gate()
-    gate.close()
-    engine = engine_of({"slow": FakeModel(gate=gate)})
-    start = asyncio.ensure_future(engine.start())
-    await asyncio.to_thread(gate.wait_arrival)
-    start.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await start
-    assert engine.models() == ()
-    gate.open()
     await engine.aclose()
 
 
@@ -340,7 +199,3 @@ async def test_metrics_go_to_the_registry_that_is_given() -> None:
     assert 'maskd_jobs_total{model="fake",outcome="ok"} 1.0' in text
     assert 'maskd_replica_up{device="cpu",model="fake"} 1.0' in text
     await engine.aclose()
-
-
-def metric(engine: Engine, name: str, **labels: str) -> float | None:
-    return engine.registry.get_sample_value(f"maskd_{name}", {"model": "fake", **labels})
