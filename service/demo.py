@@ -24,7 +24,9 @@ def main(environ: Mapping[str, str]) -> int:
         drawn.raise_for_status()
     _OVERLAY.parent.mkdir(exist_ok=True)
     _OVERLAY.write_bytes(drawn.content)
-    sys.stdout.write(f"{json.dumps(reply.json(), indent=2)}\n")
+    body = reply.json()
+    instances = body.pop("instances")
+    sys.stdout.writelines(f"{json.dumps(part)}\n" for part in (body, *instances))
     sys.stdout.write(f"server-timing: {reply.headers['server-timing']}\n")
     sys.stdout.write(f"{_SAMPLE.name} with its masks drawn on it: {_OVERLAY}\n")
     return 0

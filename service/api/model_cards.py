@@ -1,9 +1,11 @@
 """What `/models` tells of a loaded model: its state, and what the zoo knows of its variant."""
 
 from models import zoo
-from service.api.schemas import CategoryReply, LimitsReply, ModelReply
+from service.api.schemas import CategoryReply, ImageSize, InputReply, LimitsReply, ModelReply
 from service.engine.pool import ModelStatus
 from service.settings import Settings
+
+_EXAMPLE_SIZES = ((640, 480), (1920, 1080), (3000, 4000))  # width, height
 
 
 def describe(model: ModelStatus, settings: Settings) -> ModelReply:
@@ -23,6 +25,7 @@ def describe(model: ModelStatus, settings: Settings) -> ModelReply:
             CategoryReply(id=category.id, name=category.name)
             for category in model.categories.values()
         ],
+        inputs=[_input(model, width, height) for width, height in _EXAMPLE_SIZES],
         limits=LimitsReply(
             max_body_bytes=settings.max_body_bytes,
             max_image_megapixels=settings.max_image_megapixels,
@@ -31,4 +34,12 @@ def describe(model: ModelStatus, settings: Settings) -> ModelReply:
             max_queue_megapixels=settings.max_queue_megapixels,
             deadline_s=settings.deadline_s,
         ),
+    )
+
+
+def _input(model: ModelStatus, width: int, height: int) -> InputReply:
+    seen_height, seen_width = model.input_shape((height, width))
+    return InputReply(
+        image=ImageSize(width=width, height=height),
+        network=ImageSize(width=seen_width, height=seen_height),
     )

@@ -1,6 +1,6 @@
 """Which models are loaded: each with what it is, whom it lets in, and its queue."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,6 +28,7 @@ class ModelStatus:
         devices: where its living replicas are.
         state: "ready", or "failed" once all its devices are lost.
         categories: label as found in outputs -> category, in rising label order.
+        input_shape: (height, width) of a picture -> those in which the network sees it, pixels.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ModelStatus:
     devices: tuple[str, ...]
     state: Literal["ready", "failed"]
     categories: Mapping[int, Category]
+    input_shape: Callable[[tuple[int, int]], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,14 @@ class LoadedModel:
         """What others may see of it now."""
         devices = self.batcher.devices
         state: Literal["ready", "failed"] = "ready" if devices else "failed"
-        return ModelStatus(self.name, self.task, devices, state, self.predictor.categories)
+        return ModelStatus(
+            name=self.name,
+            task=self.task,
+            devices=devices,
+            state=state,
+            categories=self.predictor.categories,
+            input_shape=self.predictor.input_shape,
+        )
 
     @contextmanager
     def admit(self, pixels: int, left_s: float) -> Iterator[None]:

@@ -74,6 +74,10 @@ async def test_models_tells_what_is_loaded() -> None:
     assert card["state"] == "ready"
     assert card["devices"] == ["cpu"]
     assert card["categories"] == [{"id": 1, "name": "circle"}, {"id": 2, "name": "square"}]
+    assert card["inputs"][0] == {
+        "image": {"width": 640, "height": 480},
+        "network": {"width": 640, "height": 480},
+    }
     assert card["limits"]["max_batch_size"] == 3
     assert card["limits"]["deadline_s"] == 9
 
