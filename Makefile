@@ -29,7 +29,7 @@ serve: $(STAMP) ## run the service on http://127.0.0.1:8000 with the demo weight
 	$(BIN)/maskd serve
 
 test: $(DEV_STAMP) ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(DEV_STAMP) ## formatting, lint, types, import contracts, generated pages
 	$(BIN)/ruff format --check .
