@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.layers.conv import Conv3x3
 from models.layers.norm import BuildNorm
 
 
@@ -23,11 +24,14 @@ class FeaturePyramid(nn.Module):
         self, in_channels: Sequence[int], out_channels: int, build_norm: BuildNorm | None
     ) -> None:
         super().__init__()
+        has_bias = build_norm is None
         self.inner_blocks = nn.ModuleList(
-            _conv(channels, out_channels, 1, build_norm) for channels in in_channels
+            _block(nn.Conv2d(channels, out_channels, 1, bias=has_bias), build_norm)
+            for channels in in_channels
         )
         self.layer_blocks = nn.ModuleList(
-            _conv(out_channels, out_channels, 3, build_norm) for _ in in_channels
+            _block(Conv3x3(out_channels, out_channels, bias=has_bias), build_norm)
+            for _ in in_channels
         )
 
     def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -44,18 +48,16 @@ class FeaturePyramid(nn.Module):
         pyramid = {"p5": self.layer_blocks[3](merged)}
         for index in (2, 1, 0):
             lateral = self.inner_blocks[index](features[f"c{index + 2}"])
-            merged = lateral + F.interpolate(merged, lateral.shape[-2:], mode="nearest")
+            lateral += F.interpolate(merged, lateral.shape[-2:], mode="nearest")
+            merged = lateral
             pyramid[f"p{index + 2}"] = self.layer_blocks[index](merged)
         pyramid["p6"] = pyramid["p5"][:, :, ::2, ::2]
         return dict(sorted(pyramid.items()))
 
 
-def _conv(
-    in_channels: int, out_channels: int, size: int, build_norm: BuildNorm | None
-) -> nn.Sequential:
-    """A convolution, with a norm or with a bias, no activation."""
-    conv = nn.Conv2d(in_channels, out_channels, size, padding=size // 2, bias=build_norm is None)
+def _block(conv: nn.Conv2d, build_norm: BuildNorm | None) -> nn.Sequential:
+    """The convolution, initialised, and its norm if there is one; no activation."""
     nn.init.kaiming_uniform_(conv.weight, a=1)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
-    return nn.Sequential(conv, *([build_norm(out_channels)] if build_norm else []))
+    return nn.Sequential(conv, *([build_norm(conv.out_channels)] if build_norm else []))

@@ -8,6 +8,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.layers.conv import conv_relu
 from models.layers.norm import BuildNorm
 
 _EXPANSION = 4
@@ -81,12 +82,14 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Turn [b, in_channels, h, w] floating into [b, out_channels, h / stride, w / stride]."""
-        hidden = F.relu(self.bn1(self.conv1(features)), inplace=True)
-        hidden = F.relu(self.bn2(self.conv2(hidden)), inplace=True)
-        hidden = self.bn3(self.conv3(hidden))
-        hidden += self.downsample(features)
-        return F.relu(hidden, inplace=True)
+        """Turn [b, in_channels, h, w] floating into [b, out_channels, h / stride, w / stride].
+
+        In inference a block whose shortcut is its input writes its output there.
+        """
+        shortcut = self.downsample(features)
+        hidden = conv_relu(self.conv1, self.bn1, features)
+        hidden = conv_relu(self.conv2, self.bn2, hidden)
+        return conv_relu(self.conv3, self.bn3, hidden, shortcut)
 
 
 class ResNet(nn.Module):
@@ -137,7 +140,7 @@ class ResNet(nn.Module):
         Returns:
             [b, stem_channels, h / 4, w / 4] of the same dtype; h / 2, w / 2 with the 3x3 stem.
         """
-        features = F.relu(self.bn1(self.conv1(images)), inplace=True)
+        features = conv_relu(self.conv1, self.bn1, images)
         return F.max_pool2d(features, 3, stride=2, padding=1)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:

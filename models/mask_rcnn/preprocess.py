@@ -51,7 +51,7 @@ def preprocess(images: Sequence[Tensor], config: MaskRcnnConfig) -> NetworkInput
     mean = torch.tensor(config.image_mean, device=device) * 255
     std = torch.tensor(config.image_std, device=device) * 255
     for index, (image, size) in enumerate(zip(images, sizes, strict=True)):
-        batch[index, : size[0], : size[1]] = (resize_bilinear(image, size) - mean) / std
+        batch[index, : size[0], : size[1]] = resize_bilinear(image, size).sub_(mean).div_(std)
     return NetworkInput(
         batch.permute(0, 3, 1, 2),
         torch.tensor(sizes, dtype=torch.float32, device=device),

@@ -14,6 +14,9 @@ from models.ops.roi_align import roi_align
 _LEVELS = ("p2", "p3", "p4", "p5")  # p6 only proposes
 _STRIDES = (4, 8, 16, 32)
 _LOWEST_LEVEL, _CANONICAL_LEVEL = 2, 4
+# Larger intermediate results would leave the cache and be new to the system each time (measured).
+_POOLED_AT_A_TIME = 256
+_MASKS_AT_A_TIME = 32
 
 
 class LinearBoxHead(nn.Module):
@@ -63,6 +66,14 @@ class MaskPredictor(nn.Module):
         Returns:
             [n, 2 * h, 2 * w] float32.
         """
+        parts = zip(
+            torch.split(roi_features, _MASKS_AT_A_TIME),
+            torch.split(labels, _MASKS_AT_A_TIME),
+            strict=True,
+        )
+        return torch.cat([self._logits(*part) for part in parts])
+
+    def _logits(self, roi_features: Tensor, labels: Tensor) -> Tensor:
         count, channels, height, width = roi_features.shape
         # A 2x2 convolution with stride 2, transposed, is four linear maps of each cell; kept cell
         # by cell until one channel is left, its pixels need no shuffling before that.
@@ -139,21 +150,20 @@ class RoiHeads(nn.Module):
         all_boxes = torch.cat(list(boxes_xyxy))
         batch_index = batch_index.to(all_boxes.device)
         levels = roi_levels(all_boxes, self.config.roi_canonical_size)
-        order = levels.argsort()
-        pooled = [
-            roi_align(
-                features[name],
-                all_boxes[members],
-                batch_index[members],
-                1 / stride,
-                output_size,
-                self.config.roi_sampling_ratio,
-            )
-            for name, stride, members in zip(
-                _LEVELS, _STRIDES, _split_by_level(order, levels), strict=True
-            )
-        ]
-        return torch.cat(pooled)[order.argsort()]
+        lowest = features[_LEVELS[0]]
+        pooled = lowest.new_empty(len(all_boxes), output_size, output_size, lowest.shape[1])
+        for level, (name, stride) in enumerate(zip(_LEVELS, _STRIDES, strict=True)):
+            for members in torch.split((levels == level).nonzero()[:, 0], _POOLED_AT_A_TIME):
+                bins = roi_align(
+                    features[name],
+                    all_boxes[members],
+                    batch_index[members],
+                    1 / stride,
+                    output_size,
+                    self.config.roi_sampling_ratio,
+                )
+                pooled[members] = bins.permute(0, 2, 3, 1)
+        return pooled.permute(0, 3, 1, 2)
 
 
 def roi_levels(boxes_xyxy: Tensor, canonical_size: float) -> Tensor:
@@ -171,12 +181,6 @@ def roi_levels(boxes_xyxy: Tensor, canonical_size: float) -> Tensor:
     sides = boxes.areas(boxes_xyxy).clamp(min=0).sqrt()
     levels = (_CANONICAL_LEVEL + (sides / canonical_size).log2() + 1e-6).floor() - _LOWEST_LEVEL
     return levels.clamp(0, len(_LEVELS) - 1).long()
-
-
-def _split_by_level(order: Tensor, levels: Tensor) -> tuple[Tensor, ...]:
-    """Indices of each level's boxes."""
-    counts = levels.bincount(minlength=len(_LEVELS)).tolist()
-    return torch.split(order, counts)
 
 
 def _build_box_head(config: MaskRcnnConfig, norm: BuildNorm | None) -> nn.Module:

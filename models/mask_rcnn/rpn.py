@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.layers.conv import Conv3x3
 from models.mask_rcnn.config import MaskRcnnConfig
 from models.ops import anchors, boxes
 from models.ops.nms import nms
@@ -50,7 +51,7 @@ class RpnHead(nn.Module):
         super().__init__()
         self.conv = nn.Sequential(
             *(
-                nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(inplace=True))
+                nn.Sequential(Conv3x3(channels, channels), nn.ReLU(inplace=True))
                 for _ in range(convs)
             )
         )

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from models.ops import boxes
 
-# Box pairs compared at a time: bounds the memory whatever the number of groups.
-_MAX_PAIRS = 4_000_000
+# Box pairs looked at together: a block must fit into memory, a strip of it into the cache.
+_BLOCK_PAIRS = 4_000_000
+_STRIP_PAIRS = 200_000
 
 
 def nms(boxes_xyxy: Tensor, scores: Tensor, group_ids: Tensor, iou_threshold: float) -> Tensor:
@@ -39,7 +40,7 @@ def nms(boxes_xyxy: Tensor, scores: Tensor, group_ids: Tensor, iou_threshold: fl
 
 
 def _blocks(sorted_ids: Tensor) -> Iterator[Tensor]:
-    """Positions of whole groups, [groups, longest] int64, largest groups first; padding = n."""
+    """Positions of whole groups of similar length, [groups, longest] int64; padding = n."""
     _, counts = torch.unique_consecutive(sorted_ids, return_counts=True)
     starts = counts.cumsum(0) - counts
     order = counts.argsort(descending=True)
@@ -47,8 +48,12 @@ def _blocks(sorted_ids: Tensor) -> Iterator[Tensor]:
     lengths = counts.tolist()
     first = 0
     while first < len(lengths) and lengths[first] > 1:
-        last = first + max(1, _MAX_PAIRS // lengths[first] ** 2)
-        offsets = torch.arange(lengths[first], device=sorted_ids.device)
+        longest = lengths[first]
+        limit = first + max(1, _BLOCK_PAIRS // longest**2)
+        last = first + 1
+        while last < min(limit, len(lengths)) and lengths[last] > longest // 2:
+            last += 1
+        offsets = torch.arange(longest, device=sorted_ids.device)
         positions = starts[first:last, None] + offsets
         yield positions.where(offsets < counts[first:last, None], len(sorted_ids))
         first = last
@@ -60,14 +65,27 @@ def _kept_in_block(boxes_xyxy: Tensor, iou_threshold: float) -> Tensor:
     "Kept = not overlapped by a kept better box", repeated until nothing changes: the first box
     is right from the start, and each round settles at least the best box not yet settled.
     """
-    overlaps = (boxes.iou_matrix(boxes_xyxy, boxes_xyxy) > iou_threshold).triu_(1)
-    group, better, worse = overlaps.nonzero(as_tuple=True)
-    offset = group * boxes_xyxy.shape[1]
-    better, worse = better + offset, worse + offset
-    is_kept = torch.ones(boxes_xyxy.shape[:2], dtype=torch.bool, device=boxes_xyxy.device).view(-1)
+    groups, length, _ = boxes_xyxy.shape
+    better, worse = _overlapping_pairs(boxes_xyxy, iou_threshold)
+    is_kept = torch.ones(groups * length, dtype=torch.bool, device=boxes_xyxy.device)
     while True:
         now_kept = torch.ones_like(is_kept)
         now_kept[worse[is_kept[better]]] = False
         if torch.equal(now_kept, is_kept):
-            return is_kept.view(boxes_xyxy.shape[:2])
+            return is_kept.view(groups, length)
         is_kept = now_kept
+
+
+def _overlapping_pairs(boxes_xyxy: Tensor, iou_threshold: float) -> tuple[Tensor, Tensor]:
+    """[g, n, 4], best first -> flat positions of the better and the worse box of each pair."""
+    groups, length, _ = boxes_xyxy.shape
+    rows = max(1, _STRIP_PAIRS // (groups * length))
+    pairs = []
+    for first in range(0, length, rows):
+        strip, rest = boxes_xyxy[:, first : first + rows], boxes_xyxy[:, first:]
+        overlaps = (boxes.iou_matrix(strip, rest) > iou_threshold).triu_(1)
+        group, better, worse = overlaps.nonzero(as_tuple=True)
+        offset = group * length + first
+        pairs.append(torch.stack([better + offset, worse + offset]))
+    better, worse = torch.cat(pairs, dim=1)
+    return better, worse

@@ -37,13 +37,13 @@ def resize_bilinear(image: Tensor, size: tuple[int, int]) -> Tensor:
     """
     (top, bottom), down = bilinear_taps(image.shape[0], size[0], image.device)
     (left, right), across = bilinear_taps(image.shape[1], size[1], image.device)
-    down, across = down[:, None, None], across[:, None]
-
-    def blended_columns(rows: Tensor) -> Tensor:
-        lines = image.index_select(0, rows)
-        return torch.lerp(lines[:, left].float(), lines[:, right].float(), across)
-
-    return torch.lerp(blended_columns(top), blended_columns(bottom), down)
+    above, below = image.index_select(0, top), image.index_select(0, bottom)
+    if size[1] < image.shape[1]:
+        columns, places = torch.unique(torch.cat([left, right]), return_inverse=True)
+        above, below = above.index_select(1, columns), below.index_select(1, columns)
+        left, right = places.chunk(2)
+    lines = torch.lerp(above.float(), below.float(), down[:, None, None])
+    return torch.lerp(lines.index_select(1, left), lines.index_select(1, right), across[:, None])
 
 
 def resize_nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
