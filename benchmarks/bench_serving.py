@@ -166,6 +166,7 @@ def _machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "load_average_before": round(os.getloadavg()[0], 1),
     }
 
 
