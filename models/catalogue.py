@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from models import mask_rcnn, pointrend
+from models import deformable_detr, mask_rcnn, pointrend
 
 Task = Literal["segment", "semantic", "detect", "track"]
-Config = mask_rcnn.MaskRcnnConfig | pointrend.PointRendConfig
+Config = mask_rcnn.MaskRcnnConfig | pointrend.PointRendConfig | deformable_detr.DeformableDetrConfig
 
 INCLUDED = "included"
 
@@ -44,6 +44,8 @@ _ADE20K_WEIGHTS = "Apache-2.0, trained on ADE20K (research terms)"
 _TORCHVISION = "https://download.pytorch.org/models"
 _DETECTRON2 = "https://dl.fbaipublicfiles.com/detectron2/PointRend/SemanticSegmentation"
 _OPENMMLAB = "https://download.openmmlab.com/mmsegmentation/v0.5/point_rend"
+_DEFORMABLE_DETR = "https://drive.google.com/file/d"
+_DEFORMABLE_DETR_WEIGHTS = "Apache-2.0, trained on COCO"
 _PLAIN_DEEPLABV3 = "on COCO val2017 with VOC labels, without a point head"
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
@@ -133,6 +135,60 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 score="see models/demo/pointrend_demo.md",
                 checkpoint=INCLUDED,
                 config=pointrend.DEMO,
+            ),
+            Variant(
+                name="deformable_detr_r50",
+                family="deformable_detr",
+                task="detect",
+                licence=_DEFORMABLE_DETR_WEIGHTS,
+                score="COCO val2017 box AP 44.5",
+                checkpoint=f"{_DEFORMABLE_DETR}/1nDWZWHuRwtwGden77NLM9JoWe-YisJnA/view",
+                config=deformable_detr.R50,
+            ),
+            Variant(
+                name="deformable_detr_r50_refine",
+                family="deformable_detr",
+                task="detect",
+                licence=_DEFORMABLE_DETR_WEIGHTS,
+                score="COCO val2017 box AP 46.2",
+                checkpoint=f"{_DEFORMABLE_DETR}/1JYKyRYzUH7uo9eVfDaVCiaIGZb5YTCuI/view",
+                config=deformable_detr.R50_REFINE,
+            ),
+            Variant(
+                name="deformable_detr_r50_two_stage",
+                family="deformable_detr",
+                task="detect",
+                licence=_DEFORMABLE_DETR_WEIGHTS,
+                score="COCO val2017 box AP 46.9",
+                checkpoint=f"{_DEFORMABLE_DETR}/15I03A7hNTpwuLNdfuEmW9_taZMNVssEp/view",
+                config=deformable_detr.R50_TWO_STAGE,
+            ),
+            Variant(
+                name="deformable_detr_r50_single_scale",
+                family="deformable_detr",
+                task="detect",
+                licence=_DEFORMABLE_DETR_WEIGHTS,
+                score="COCO val2017 box AP 39.4",
+                checkpoint=f"{_DEFORMABLE_DETR}/1WEjQ9_FgfI5sw5OZZ4ix-OKk-IJ_-SDU/view",
+                config=deformable_detr.R50_SINGLE_SCALE,
+            ),
+            Variant(
+                name="deformable_detr_r50_single_scale_dc5",
+                family="deformable_detr",
+                task="detect",
+                licence=_DEFORMABLE_DETR_WEIGHTS,
+                score="COCO val2017 box AP 41.5",
+                checkpoint=f"{_DEFORMABLE_DETR}/1m_TgMjzH7D44fbA-c_jiBZ-xf-odxGdk/view",
+                config=deformable_detr.R50_SINGLE_SCALE_DC5,
+            ),
+            Variant(
+                name="deformable_detr_demo",
+                family="deformable_detr",
+                task="detect",
+                licence="Apache-2.0",
+                score="see models/demo/deformable_detr_demo.md",
+                checkpoint=INCLUDED,
+                config=deformable_detr.DEMO,
             ),
         )
     }

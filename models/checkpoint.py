@@ -1,5 +1,6 @@
 """Weight files: the only place that reads them, strictly and without running what is in them."""
 
+import argparse
 import pickle
 import zipfile
 from collections.abc import Callable, Mapping
@@ -93,6 +94,8 @@ def _read_file(path: Path) -> Any:
             return safetensors.torch.load_file(path)
         if path.suffix == ".pkl":
             return array_pickle.load(path)
+        # The command line that some training scripts save beside the weights: names and values.
+        torch.serialization.add_safe_globals([argparse.Namespace])
         is_mappable = zipfile.is_zipfile(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mappable)
     except _UNREADABLE as error:

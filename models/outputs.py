@@ -75,6 +75,21 @@ class InstanceMasks:
 
 
 @dataclass(frozen=True)
+class Detections:
+    """Boxes of objects found in one picture, best score first.
+
+    Attributes:
+        boxes_xyxy: [n, 4] float32, pixels of the picture; they may reach beyond it.
+        labels: [n] int64, keys of the predictor's `categories`.
+        scores: [n] float32, in [0, 1].
+    """
+
+    boxes_xyxy: torch.Tensor
+    labels: torch.Tensor
+    scores: torch.Tensor
+
+
+@dataclass(frozen=True)
 class SemanticMap:
     """One label for every pixel of a picture.
 

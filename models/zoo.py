@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models import checkpoint as checkpoints
-from models import mask_rcnn, pointrend
+from models import deformable_detr, mask_rcnn, pointrend
 from models.catalogue import INCLUDED, VARIANTS, Config, Variant
 from models.checkpoint import Checkpoint, CheckpointError
 from models.predictor import ImagePredictor
@@ -42,6 +42,7 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
     {
         "mask_rcnn": _Family(mask_rcnn.MaskRcnn, mask_rcnn.build_predictor),
         "pointrend": _Family(pointrend.PointRend, pointrend.build_predictor),
+        "deformable_detr": _Family(deformable_detr.DeformableDetr, deformable_detr.build_predictor),
     }
 )
 _DEMO_DIR = Path(__file__).parent / "demo"
