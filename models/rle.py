@@ -67,8 +67,7 @@ def from_runs(starts: Ints, ends: Ints, size: Sequence[int]) -> Rle:
         ValueError: the runs overlap, fall or leave the picture.
     """
     height, width = _checked_size(size)
-    borders = np.column_stack(_merge(starts, ends)).ravel()
-    counts = np.diff(borders, prepend=0, append=height * width)
+    counts = _lengths(*_merge(starts, ends), height * width)
     if counts.min() < 0:
         raise ValueError("the runs overlap, fall or leave the picture")
     if counts[-1] == 0:
@@ -152,8 +151,8 @@ def crop(rle: Rle) -> tuple[Bitmap, int, int]:
     """
     columns, tops, bottoms = column_runs(rle)
     x, y, width, height = _bounds(columns, tops, bottoms)
-    borders = (columns - x)[:, None] * height + np.column_stack((tops, bottoms)) - y
-    counts = np.diff(borders.ravel(), prepend=0, append=width * height)
+    first = (columns - x) * height - y
+    counts = _lengths(first + tops, first + bottoms, width * height)
     return _fill(counts).reshape(width, height).T, x, y
 
 
@@ -215,6 +214,15 @@ def _merge(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     keeps = np.ones(len(starts) + 1, dtype=bool)
     keeps[1:-1] = starts[1:] != ends[:-1]
     return starts[keeps[:-1]], ends[keeps[1:]]
+
+
+def _lengths(starts: Ints, ends: Ints, pixels: int) -> Ints:
+    """Return the lengths of all runs, background first and last."""
+    borders = np.zeros(2 * len(starts) + 2, dtype=np.int64)
+    borders[1:-1:2] = starts
+    borders[2:-1:2] = ends
+    borders[-1] = pixels
+    return borders[1:] - borders[:-1]
 
 
 def _bounds(columns: Ints, tops: Ints, bottoms: Ints) -> list[int]:

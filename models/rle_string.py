@@ -31,14 +31,11 @@ def pack(counts: Ints) -> str:
     numbers[3:] -= counts[1:-2]
     magnitudes = numbers ^ (numbers >> 63)
     lengths = np.searchsorted(_LIMITS, magnitudes, side="right") + 1
-    ends = np.cumsum(lengths)
-    text = np.empty(int(ends[-1]), dtype=np.uint8)
-    for group in range(int(lengths.max())):
-        here = lengths > group
-        bits = (numbers[here] >> (_BITS * group)) & (_MORE - 1)
-        more = np.where(lengths[here] > group + 1, _MORE, 0)
-        text[(ends - lengths)[here] + group] = bits + more + _FIRST
-    return text.tobytes().decode("ascii")
+    place = np.arange(lengths.max())
+    groups = (numbers[:, None] >> (_BITS * place)) & (_MORE - 1)
+    groups[place < lengths[:, None] - 1] |= _MORE
+    text = groups[place < lengths[:, None]] + _FIRST
+    return text.astype(np.uint8).tobytes().decode("ascii")
 
 
 def unpack(text: str) -> Ints:

@@ -100,15 +100,16 @@ def _encode_crop(
 ) -> Rle:
     height, width = image_size
     x, y, columns, rows = box
-    shown = np.arange(max(-x, 0), min(columns, width - x))  # columns inside the picture
+    left, right = max(-x, 0), max(min(columns, width - x), 0)  # columns inside the picture
     lines = _interpolate(prob[None, None], len(prob), columns)
-    changes, is_unsure = _solve(lines[0, 0, :, shown].numpy(), rows, threshold)
+    changes, is_unsure = _solve(lines[0, 0, :, left:right].numpy(), rows, threshold)
     if is_unsure.any():
-        enlarged = _enlarge_columns(prob[None, None], lines, shown[is_unsure], rows)
-        looked_up = _look_up(enlarged[0, 0] > threshold, np.flatnonzero(is_unsure))
+        unsure = np.flatnonzero(is_unsure)
+        enlarged = _enlarge_columns(prob[None, None], lines, left + unsure, rows)
+        looked_up = _look_up(enlarged[0, 0] > threshold, unsure)
         changes = np.sort(np.concatenate((changes, looked_up)))
     column, row = np.divmod(changes, rows + 1)
-    positions = (max(x, 0) + column) * height + np.clip(y + row, 0, height)
+    positions = (x + left + column) * height + np.minimum(np.maximum(y + row, 0), height)
     starts, ends = positions[0::2], positions[1::2]
     is_visible = starts < ends
     return rle.from_runs(starts[is_visible], ends[is_visible], image_size)
@@ -126,10 +127,11 @@ def _solve(lines: npt.NDArray[np.float32], rows: int, threshold: float) -> tuple
         [p] int64, rising: column * (rows + 1) + row; enter, leave, enter, leave and so on.
         [w] bool: columns that float32 rounding may decide; the first result leaves them out.
     """
-    margins = lines.T.astype(np.float64) - threshold
+    margins = lines.T - np.float32(threshold)
     is_object = margins > 0
     column, source = np.nonzero(is_object[:, 1:] != is_object[:, :-1])
-    before, after = margins[column, source], margins[column, source + 1]
+    before = margins[column, source].astype(np.float64)
+    after = margins[column, source + 1]
     step = rows / len(lines)
     crossing = (source + before / (before - after) + 0.5) * step - 0.5
     doubt = np.abs(crossing - np.rint(crossing)) / step * np.abs(after - before)
