@@ -11,6 +11,7 @@ Task = Literal["segment", "semantic", "detect", "track"]
 Config = mask_rcnn.MaskRcnnConfig | pointrend.PointRendConfig | deformable_detr.DeformableDetrConfig
 
 INCLUDED = "included"
+UNTRAINED = "not trained yet"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Variant:
         task: what it does, as the routes call it.
         licence: of the weights.
         score: as published, in words.
-        checkpoint: where the file is published, or "included".
+        checkpoint: where the file is published, "included", or "not trained yet".
         config: every number of the network.
     """
 
@@ -186,8 +187,8 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 family="deformable_detr",
                 task="detect",
                 licence="Apache-2.0",
-                score="see models/demo/deformable_detr_demo.md",
-                checkpoint=INCLUDED,
+                score="none yet",
+                checkpoint=UNTRAINED,
                 config=deformable_detr.DEMO,
             ),
         )

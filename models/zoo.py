@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models import checkpoint as checkpoints
 from models import deformable_detr, mask_rcnn, pointrend
-from models.catalogue import INCLUDED, VARIANTS, Config, Variant
+from models.catalogue import INCLUDED, UNTRAINED, VARIANTS, Config, Variant
 from models.checkpoint import Checkpoint, CheckpointError
 from models.predictor import ImagePredictor
 
@@ -110,6 +110,8 @@ def _config(name: str, overrides: Mapping[str, Any] | None) -> Config:
 def _included(name: str) -> Path:
     """The weights in the repository."""
     location = VARIANTS[name].checkpoint
+    if location == UNTRAINED:
+        raise CheckpointError(f"{name} has no weights yet; it can only be built and trained")
     if location != INCLUDED:
         raise CheckpointError(f"{name} needs its weights, published at {location}")
     return _DEMO_DIR / f"{name}.safetensors"

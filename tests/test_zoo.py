@@ -92,3 +92,8 @@ def test_the_demo_network_stays_small() -> None:
     with torch.device("meta"):
         model = zoo.build("mask_rcnn_demo")
     assert sum(parameter.numel() for parameter in model.parameters()) <= 2_500_000
+
+
+def test_a_variant_without_weights_says_so() -> None:
+    with pytest.raises(CheckpointError, match="no weights yet"):
+        zoo.load("deformable_detr_demo")
