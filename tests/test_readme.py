@@ -23,7 +23,7 @@ ADDRESS = "http://127.0.0.1:8000"
 
 @pytest.fixture(scope="module")
 def child() -> Iterator[Child]:
-    with running(os.environ) as service:
+    with running({**os.environ, "MASKD_MODELS": "mask_rcnn_demo,pointrend_demo"}) as service:
         yield service
 
 
