@@ -1,7 +1,7 @@
 """Ten objects' memory through a session: what a group keeps, and what it forgets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -11,7 +11,7 @@ from models.aot.tokens import Memory, stack, unstack
 DROPPED = 0  # the object id of a slot that is followed on, but no longer reported
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Up to ten objects that pass through the network together.
 
@@ -24,8 +24,8 @@ class Group:
     """
 
     object_ids: tuple[int, ...]
-    long_term: Memory
-    short_term: Memory
+    long_term: Memory = field(repr=False)
+    short_term: Memory = field(repr=False)
     is_annotated: tuple[bool, ...]
     age: int
 

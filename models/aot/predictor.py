@@ -114,10 +114,11 @@ class AotPredictor:
         Raises:
             ValueError: it follows no such object.
         """
-        unknown = set(object_ids) - set(state.object_ids)
+        removed = set(object_ids)
+        unknown = removed - set(state.object_ids)
         if unknown:
             raise ValueError(f"no objects {sorted(unknown)} among {list(state.object_ids)}")
-        return state.without(object_ids)
+        return state.without(removed)
 
     def restore(self, tensors: Mapping[str, Tensor]) -> AotState:
         """Return the state that `dump` wrote; further frames are the same bit for bit.

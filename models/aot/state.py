@@ -4,8 +4,7 @@ Objects are numbered 1, 2, … in *slots*, in the order in which they came, thro
 Reading a state back lives in `models.aot.snapshot`.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ FORMAT = 1  # of `dump`; counts up when the meaning of a tensor changes
 _MEMORIES = ("long_term", "short_term")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AotState:
     """One session at one frame; see `models.outputs.TrackState`.
 
@@ -29,8 +28,8 @@ class AotState:
         groups: whose slots follow one another; all but the last are full.
     """
 
-    frame: npt.NDArray[np.uint8]
-    label_map: npt.NDArray[np.uint8]
+    frame: npt.NDArray[np.uint8] = field(repr=False)
+    label_map: npt.NDArray[np.uint8] = field(repr=False)
     groups: tuple[Group, ...]
 
     @property
@@ -62,7 +61,7 @@ class AotState:
         """Return all of it as [any] tensors of any dtype, on the CPU, by name."""
         return {name: tensor.cpu() for name, tensor in self._tensors().items()}
 
-    def without(self, object_ids: Iterable[int]) -> "AotState":
+    def without(self, object_ids: set[int]) -> "AotState":
         """Return the state that no longer reports some objects.
 
         A slot stays, so that its pixels do not fall to others, until its group holds no other.
@@ -70,11 +69,10 @@ class AotState:
         Args:
             object_ids: of objects that it reports.
         """
-        dropped = set(object_ids)
         new_slots = np.zeros(256, dtype=np.uint8)
         groups, slot, new_slot = [], 1, 1
         for group in self.groups:
-            ids = tuple(DROPPED if known in dropped else known for known in group.object_ids)
+            ids = tuple(DROPPED if known in object_ids else known for known in group.object_ids)
             count = len(ids)
             if any(ids):
                 groups.append(replace(group, object_ids=ids))

@@ -75,7 +75,8 @@ def test_a_corrected_object_is_nowhere_else(predictor, frames):
 
 def test_a_removed_object_disturbs_no_other(predictor, frames):
     state, _ = predictor.start(frames[0], aot_tiny.masks(5))
-    fewer = predictor.remove_objects(state, [2, 5])
+    fewer = predictor.remove_objects(state, iter([2, 5]))
+    assert fewer.object_ids == (1, 3, 4)
     (whole,) = predictor.step([state], [frames[1]])
     (rest,) = predictor.step([fewer], [frames[1]])
     assert [tracked.id for tracked in rest.objects] == [1, 3, 4]

@@ -145,6 +145,12 @@ def test_snapshots_go_on_bit_for_bit(predictor, frames):
     )
 
 
+def test_a_session_just_started_can_be_saved_too(predictor, frames):
+    # The format refuses tensors that share memory, as the two memories could at first.
+    state, _ = predictor.start(frames[0], aot_tiny.masks(2))
+    assert_same(predictor.restore(load(save(state.dump()))), state)
+
+
 def damaged(**changes):
     def damage(tensors):
         for name, change in changes.items():
@@ -189,6 +195,18 @@ def test_a_snapshot_of_another_network_is_refused(predictor, frames):
     state, _ = predictor.start(frames[0], aot_tiny.masks(1))
     with pytest.raises(ValueError, match=r"long_term\.keys is"):
         aot_tiny.predictor(layers=1).restore(state.dump())
+
+
+def test_half_precision_remembers_in_half_and_sees_about_the_same(frames):
+    labels = []
+    for dtype in (torch.float32, torch.bfloat16):
+        predictor = aot_tiny.predictor(dtype)
+        state, _ = predictor.start(frames[0], aot_tiny.masks(5))
+        (state,) = follow(predictor, state, frames[1:2])
+        assert {tensor.dtype for tensor in state.groups[1].long_term} == {dtype}
+        assert_same(predictor.restore(state.dump()), state)
+        labels.append(state.label_map)
+    assert (labels[0] == labels[1]).mean() > 0.9
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 9), (16, 300), (37, 41)])
