@@ -5,11 +5,11 @@ and one validated options model. Nothing here looks into the picture.
 """
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from service.api.codec_pool import CodecPool
 from service.errors import InvalidOptions, MalformedBody, UnreadableImage, UnsupportedMediaType
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff")
@@ -26,6 +27,7 @@ _RAW_TYPES = frozenset(
 )
 _MAX_FIELDS = 32
 _MAX_FIELD_BYTES = 64 * 1024
+_MAX_JSON_COMMAS = 10_000  # values in arrays and objects cost far more memory than their bytes
 _DATA_URI = re.compile(r"data:[^,]{0,100};base64,")
 _SHOWN = 60  # characters of a caller's own words that an error repeats
 
@@ -46,8 +48,13 @@ class Upload:
     options: tuple[Pair, ...] = ()
 
 
-async def read_upload(request: Request) -> Upload:
+async def read_upload(request: Request, codec: CodecPool, deadline: float) -> Upload:
     """Read the body of a request.
+
+    Args:
+        request: whose body was not yet read.
+        codec: threads for what takes long.
+        deadline: monotonic seconds.
 
     Raises:
         UnsupportedMediaType: its content type or encoding is none that is read here.
@@ -62,7 +69,7 @@ async def read_upload(request: Request) -> Upload:
     if kind == "multipart/form-data":
         return await _read_form(request)
     if kind == "application/json":
-        return parse_json(await request.body())
+        return await codec.run(partial(parse_json, await request.body()), deadline)
     if kind in _RAW_TYPES:
         return Upload(_not_empty(await request.body()))
     raise UnsupportedMediaType(
@@ -75,10 +82,12 @@ def parse_json(body: bytes) -> Upload:
     """Read a JSON body: member `image` in base64, all others options.
 
     Raises:
-        MalformedBody: it is no JSON object, or names a member twice.
+        MalformedBody: it is no JSON object, names a member twice or has too many values.
         UnreadableImage: `image` is no base64, or empty.
         InvalidOptions: `image` is missing, or a value is of no simple kind.
     """
+    if body.count(b",") > _MAX_JSON_COMMAS:
+        raise MalformedBody("The body is JSON of too many values.")
     try:
         members = json.loads(body, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
@@ -167,8 +176,8 @@ def _from_base64(text: str) -> bytes:
     digits = text[match.end() :] if match else text
     try:
         # Line breaks are common in base64 (the command of that name makes them).
-        return base64.b64decode("".join(digits.split()), validate=True)
-    except (binascii.Error, ValueError):
+        return base64.b64decode(digits.encode().translate(None, b" \t\r\n"), validate=True)
+    except ValueError:
         raise UnreadableImage("The member image is not base64.") from None
 
 

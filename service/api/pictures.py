@@ -144,9 +144,10 @@ def receive_picture(
         if services.engine.is_draining:
             raise NotReady("The service is shutting down.")
         services.engine.find(task)  # an upload that nobody could answer is not let in
-        upload = await read_upload(request)
-        options = merge_options(options_model, request.query_params.multi_items(), upload.options)
         story = record.of(request.scope)
+        deadline = story.started + services.settings.deadline_s
+        upload = await read_upload(request, services.codec, deadline)
+        options = merge_options(options_model, request.query_params.multi_items(), upload.options)
         model = services.engine.find(task, options.model)
         story.model = model.name
         wants_png = prefers_png(request.headers.get("accept", ""))

@@ -46,6 +46,7 @@ def test_base64_may_be_a_data_uri_or_broken_into_lines(image: str) -> None:
         (b"{", MalformedBody),
         (b"\xff\xfe\x00", MalformedBody),
         (b"[" * 100_000, MalformedBody),
+        (b'{"image": [' + b"{}," * 10_001 + b"0]}", MalformedBody),
         (b'{"a": ' + b"9" * 10_000 + b"}", MalformedBody),
         (b'{"image": "", "image": ""}', MalformedBody),
         (b"[]", MalformedBody),
