@@ -29,6 +29,8 @@ from models.rle import Rle
 from service.api.mask_formats import segmentation
 from service.api.schemas import MaskFormat
 
+Encoder = Callable[[Tensor, Tensor, tuple[int, int]], list[Rle]]
+
 _COUNT = 100
 _PICTURES = {"vga": (480, 640), "one_megapixel": (800, 1333), "twelve_megapixels": (3000, 4000)}
 _TYPICAL_SHARE = 0.09  # of a box in the picture's side; log-normal around it
@@ -64,10 +66,12 @@ def _compare(image_size: tuple[int, int], rounds: int) -> dict[str, float]:
     peak = _peak_mb() - held
     if masks != _paste_and_encode(probs, boxes_xyxy, image_size):
         raise RuntimeError("the two ways disagree")
-    ways = {"paste_and_pycocotools_ms": _paste_and_encode, "encode_crops_ms": encode_crops}
-    best = _race(
-        {name: partial(way, probs, boxes_xyxy, image_size) for name, way in ways.items()}, rounds
-    )
+    ways: dict[str, Encoder] = {
+        "paste_and_pycocotools_ms": _paste_and_encode,
+        "encode_crops_ms": encode_crops,
+    }
+    runs = {name: partial(way, probs, boxes_xyxy, image_size) for name, way in ways.items()}
+    best = _race(runs, rounds)
     forms = {f"to_{form}_ms": partial(_convert, masks, form) for form in _FORMS}
     return {
         **best,
