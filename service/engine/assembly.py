@@ -107,7 +107,7 @@ class Assembly:
         stats = ModelStats(self._stats, name)
         capacity = Capacity(settings.max_queue_images, settings.max_queue_megapixels * 1e6)
         admission = Admission(name, capacity, stats)
-        limits = Limits(settings.max_batch_size, settings.max_batch_wait_ms / 1e3)
+        limits = Limits(settings.max_batch_size, settings.max_batch_wait_ms)
         batcher = Batcher(
             replicas, limits, self._clock, stats, on_ran=admission.measure, on_lost=self._on_lost
         )

@@ -56,7 +56,10 @@ class ZooLoader:
 
     def load(self, name: str, device: str) -> ImagePredictor:
         """See `Loader`."""
-        return zoo.load(name, self._checkpoint(name), device, dtype=self._dtype)
+        predictor = zoo.load(name, self._checkpoint(name), device, dtype=self._dtype)
+        if not isinstance(predictor, ImagePredictor):
+            raise EngineStartError(f"{name} follows objects through videos; no route serves it")
+        return predictor
 
     def _checkpoint(self, name: str) -> Path | None:
         """The variant's file in the weights folder, if there is one."""

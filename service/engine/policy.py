@@ -40,11 +40,11 @@ class Limits:
 
     Attributes:
         max_batch_size: jobs in it.
-        max_wait_s: longest wait of a job for company while a replica is free and another runs.
+        max_wait_ms: longest wait of a job for company while a replica is free and another runs.
     """
 
     max_batch_size: int
-    max_wait_s: float
+    max_wait_ms: float
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def decide(
     Whoever is late ends, running or not. An idle model runs its oldest job at once, with those of
     the same bucket that wait too. Where one replica runs and another is free, waiting a little
     makes better batches: jobs gather until a batch is full or the oldest of all has waited
-    `max_wait_s`. From then on the oldest goes before any other bucket's full batch, so that none
+    `max_wait_ms`. From then on the oldest goes before any other bucket's full batch, so that none
     starves.
 
     Args:
@@ -101,7 +101,7 @@ def decide(
         return Expire(tuple(job for job in (*queue, *running) if job.deadline <= now))
     if not queue or not idle:
         return Wait(first_deadline)
-    gathered_at = queue[0].queued_at + limits.max_wait_s
+    gathered_at = queue[0].queued_at + limits.max_wait_ms / 1e3
     run = _gathered(queue, limits, must_run=not busy, has_waited=now >= gathered_at)
     return run or Wait(min(gathered_at, first_deadline))
 

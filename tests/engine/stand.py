@@ -26,7 +26,7 @@ class Stand:
         self,
         replicas: int = 1,
         forward: Callable[..., Sequence[Any]] = echo,
-        limits: Limits = Limits(max_batch_size=4, max_wait_s=0.01),  # noqa: B008
+        limits: Limits = Limits(max_batch_size=4, max_wait_ms=10.0),  # noqa: B008
     ) -> None:
         self.forward = forward
         self.clock = ManualClock()

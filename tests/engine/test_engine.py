@@ -55,6 +55,23 @@ async def test_a_full_queue_refuses_at_once_and_counts_it() -> None:
     await engine.aclose()
 
 
+async def test_a_refused_caller_is_told_when_by_the_measured_pace() -> None:
+    clock, gate = ManualClock(), Gate()
+    engine = engine_of({"fake": FakeModel(gate=gate)}, clock, max_queue_images=1)
+    await engine.start()
+    await asyncio.to_thread(gate.wait_arrival)
+    gate.close()
+    asked = asyncio.ensure_future(ask(engine))
+    await asyncio.to_thread(gate.wait_arrival)
+    clock.advance(7.0)
+    gate.open()
+    await asked
+    with engine.admit("fake", 10, FOREVER), pytest.raises(Overloaded) as refused:
+        await ask(engine)
+    assert refused.value.retry_after_s == 7.0
+    await engine.aclose()
+
+
 async def test_the_bound_on_pixels_is_in_millions() -> None:
     engine = engine_of({"fake": FakeModel()}, max_queue_megapixels=60.0)
     await engine.start()
@@ -181,8 +198,11 @@ async def test_a_model_that_lost_its_device_turns_the_engine_unready() -> None:
     assert engine.failed.is_set()
     assert not engine.is_ready
     assert [model.state for model in engine.models()] == ["failed", "ready"]
-    with pytest.raises(NotReady, match="lost all its devices"):
-        await ask(engine, "mortal")
+    with (
+        pytest.raises(NotReady, match="lost all its devices"),
+        engine.admit("mortal", 10, FOREVER),
+    ):
+        pytest.fail("let in")
     assert (await ask(engine)).batch_size == 1
     await engine.aclose()
 

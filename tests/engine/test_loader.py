@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from models import zoo
 from models.checkpoint import CheckpointError
@@ -22,8 +23,13 @@ def test_an_unknown_variant_is_named(tmp_path: Path) -> None:
         loader_of(tmp_path).task("nope")
 
 
-def test_without_a_file_the_included_weights_are_loaded(tmp_path: Path) -> None:
-    assert isinstance(loader_of(tmp_path).load("mask_rcnn_demo", "cpu"), ImagePredictor)
+def test_without_a_file_the_included_weights_are_loaded_in_the_settings_dtype(
+    tmp_path: Path,
+) -> None:
+    loader = ZooLoader(Settings(weights_dir=str(tmp_path), dtype="bfloat16"))
+    predictor = loader.load("mask_rcnn_demo", "cpu")
+    assert isinstance(predictor, ImagePredictor)
+    assert predictor._dtype is torch.bfloat16
 
 
 def test_without_file_or_included_weights_the_error_says_where_they_are(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class Schedule:
     """A stand, the jobs that were given to it, and how they ended."""
 
     def __init__(self, replicas: int) -> None:
-        self.stand = Stand(replicas, limits=Limits(max_batch_size=3, max_wait_s=0.5))
+        self.stand = Stand(replicas, limits=Limits(max_batch_size=3, max_wait_ms=500.0))
         self.jobs: dict[tuple[str, int], asyncio.Task[Answer[Any]]] = {}
 
     async def submit(self, bucket: str, timeout_s: float) -> None:
