@@ -37,6 +37,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 lifespan="on",
+                timeout_keep_alive=75,  # longer than load balancers keep a connection idle
                 timeout_graceful_shutdown=1,  # the drain came before: only writing is left
             )
         )
@@ -79,10 +80,11 @@ class Server(uvicorn.Server):
         """End the process once its models cannot answer: whoever supervises it starts another."""
         try:
             await self._app.state.loading
-        except EngineStartError as error:
-            _log.error("cannot start: %s", error)
-        else:
             _log.info("ready")
             await self._services.engine.failed.wait()
             _log.error("a model has lost its devices")
+        except EngineStartError as error:
+            _log.error("cannot start: %s", error)
+        except Exception:  # noqa: BLE001 (else a service would wait for ever to be ready)
+            _log.exception("cannot start")
         self.has_failed = self.should_exit = True

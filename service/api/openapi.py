@@ -50,11 +50,10 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the documentation of the problems with these statuses."""
     return {
         status: {
-            "model": schemas.ProblemReply,
             "description": " or ".join(
                 f"`{kind.code}`: {kind.title}" for kind in problems.ALL if kind.status == status
             ),
-            "content": {problems.MEDIA_TYPE: {}},
+            "content": {problems.MEDIA_TYPE: {"schema": schemas.ProblemReply.model_json_schema()}},
         }
         for status in statuses
     }

@@ -72,12 +72,14 @@ class Listening:
         server: in its thread.
     """
 
-    def __init__(self, model: Any = None, **settings: Any) -> None:
+    def __init__(
+        self, model: Any = None, engine_kind: type[Engine] = Engine, **settings: Any
+    ) -> None:
         self.gate = Gate()
         self.model = model or Expectant(self.gate)
         self.log = LogWatch()
         chosen = Settings(models=("fake",), devices=("cpu",), **settings)
-        self.engine = Engine(chosen, loader=FakeLoader({"fake": self.model}))
+        self.engine = engine_kind(chosen, loader=FakeLoader({"fake": self.model}))
         self.app = create_app(chosen, engine=self.engine)
         self.server = Server(self.app)
         self.listener = socket.create_server(("127.0.0.1", 0))

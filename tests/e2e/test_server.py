@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.engine.engine import Engine
 from tests.api.serving import png
 from tests.e2e.listening import WAIT_S, Listening, listening
 
@@ -158,6 +159,16 @@ def test_a_model_that_cannot_load_ends_the_service_with_one_line() -> None:
     assert "fake" in said
     assert "the file is torn" in said
     assert "\n" not in said
+
+
+def test_an_engine_that_fails_in_an_unforeseen_way_ends_the_service_too() -> None:
+    class Broken(Engine):
+        async def start(self) -> None:
+            raise ZeroDivisionError
+
+    with listening(engine_kind=Broken, wait="cannot start") as service:
+        assert service.has_ended()
+        assert service.server.has_failed
 
 
 def test_a_model_that_loses_its_devices_ends_the_service() -> None:
