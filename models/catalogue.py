@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from models import deformable_detr, mask_rcnn, pointrend
+from models import aot, deformable_detr, mask_rcnn, pointrend
 
 Task = Literal["segment", "semantic", "detect", "track"]
-Config = mask_rcnn.MaskRcnnConfig | pointrend.PointRendConfig | deformable_detr.DeformableDetrConfig
+Config = (
+    mask_rcnn.MaskRcnnConfig
+    | pointrend.PointRendConfig
+    | deformable_detr.DeformableDetrConfig
+    | aot.AotConfig
+)
 
 INCLUDED = "included"
 UNTRAINED = "not trained yet"
@@ -45,8 +50,11 @@ _ADE20K_WEIGHTS = "Apache-2.0, trained on ADE20K (research terms)"
 _TORCHVISION = "https://download.pytorch.org/models"
 _DETECTRON2 = "https://dl.fbaipublicfiles.com/detectron2/PointRend/SemanticSegmentation"
 _OPENMMLAB = "https://download.openmmlab.com/mmsegmentation/v0.5/point_rend"
-_DEFORMABLE_DETR = "https://drive.google.com/file/d"
+_GOOGLE_DRIVE = "https://drive.google.com/file/d"
 _DEFORMABLE_DETR_WEIGHTS = "Apache-2.0, trained on COCO"
+_AOT_WEIGHTS = (
+    "code BSD-3-Clause; weights without a licence of their own, trained on YouTube-VOS and DAVIS"
+)
 _PLAIN_DEEPLABV3 = "on COCO val2017 with VOC labels, without a point head"
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
@@ -143,7 +151,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 task="detect",
                 licence=_DEFORMABLE_DETR_WEIGHTS,
                 score="COCO val2017 box AP 44.5",
-                checkpoint=f"{_DEFORMABLE_DETR}/1nDWZWHuRwtwGden77NLM9JoWe-YisJnA/view",
+                checkpoint=f"{_GOOGLE_DRIVE}/1nDWZWHuRwtwGden77NLM9JoWe-YisJnA/view",
                 config=deformable_detr.R50,
             ),
             Variant(
@@ -152,7 +160,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 task="detect",
                 licence=_DEFORMABLE_DETR_WEIGHTS,
                 score="COCO val2017 box AP 46.2",
-                checkpoint=f"{_DEFORMABLE_DETR}/1JYKyRYzUH7uo9eVfDaVCiaIGZb5YTCuI/view",
+                checkpoint=f"{_GOOGLE_DRIVE}/1JYKyRYzUH7uo9eVfDaVCiaIGZb5YTCuI/view",
                 config=deformable_detr.R50_REFINE,
             ),
             Variant(
@@ -161,7 +169,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 task="detect",
                 licence=_DEFORMABLE_DETR_WEIGHTS,
                 score="COCO val2017 box AP 46.9",
-                checkpoint=f"{_DEFORMABLE_DETR}/15I03A7hNTpwuLNdfuEmW9_taZMNVssEp/view",
+                checkpoint=f"{_GOOGLE_DRIVE}/15I03A7hNTpwuLNdfuEmW9_taZMNVssEp/view",
                 config=deformable_detr.R50_TWO_STAGE,
             ),
             Variant(
@@ -170,7 +178,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 task="detect",
                 licence=_DEFORMABLE_DETR_WEIGHTS,
                 score="COCO val2017 box AP 39.4",
-                checkpoint=f"{_DEFORMABLE_DETR}/1WEjQ9_FgfI5sw5OZZ4ix-OKk-IJ_-SDU/view",
+                checkpoint=f"{_GOOGLE_DRIVE}/1WEjQ9_FgfI5sw5OZZ4ix-OKk-IJ_-SDU/view",
                 config=deformable_detr.R50_SINGLE_SCALE,
             ),
             Variant(
@@ -179,7 +187,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 task="detect",
                 licence=_DEFORMABLE_DETR_WEIGHTS,
                 score="COCO val2017 box AP 41.5",
-                checkpoint=f"{_DEFORMABLE_DETR}/1m_TgMjzH7D44fbA-c_jiBZ-xf-odxGdk/view",
+                checkpoint=f"{_GOOGLE_DRIVE}/1m_TgMjzH7D44fbA-c_jiBZ-xf-odxGdk/view",
                 config=deformable_detr.R50_SINGLE_SCALE_DC5,
             ),
             Variant(
@@ -190,6 +198,60 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 score="none yet",
                 checkpoint=UNTRAINED,
                 config=deformable_detr.DEMO,
+            ),
+            Variant(
+                name="aot_t",
+                family="aot",
+                task="track",
+                licence=_AOT_WEIGHTS,
+                score="DAVIS 2017 val J&F 79.2",
+                checkpoint=f"{_GOOGLE_DRIVE}/1owPmwV4owd_ll6GuilzklqTyAd0ZvbCu/view",
+                config=aot.T,
+            ),
+            Variant(
+                name="aot_s",
+                family="aot",
+                task="track",
+                licence=_AOT_WEIGHTS,
+                score="DAVIS 2017 val J&F 82.1",
+                checkpoint=f"{_GOOGLE_DRIVE}/1beU5E6Mdnr_pPrgjWvdWurKAIwJSz1xf/view",
+                config=aot.S,
+            ),
+            Variant(
+                name="aot_b",
+                family="aot",
+                task="track",
+                licence=_AOT_WEIGHTS,
+                score="DAVIS 2017 val J&F 83.3",
+                checkpoint=f"{_GOOGLE_DRIVE}/1hH-GOn4GAxHkV8ARcQzsUy8Ax6ndot-A/view",
+                config=aot.B,
+            ),
+            Variant(
+                name="aot_l",
+                family="aot",
+                task="track",
+                licence=_AOT_WEIGHTS,
+                score="DAVIS 2017 val J&F 83.6",
+                checkpoint=f"{_GOOGLE_DRIVE}/1L1N2hkSPqrwGgnW9GyFHuG59_EYYfTG4/view",
+                config=aot.L,
+            ),
+            Variant(
+                name="aot_r50_l",
+                family="aot",
+                task="track",
+                licence=_AOT_WEIGHTS,
+                score="DAVIS 2017 val J&F 85.2",
+                checkpoint=f"{_GOOGLE_DRIVE}/1qJDYn3Ibpquu4ffYoQmVjg1YCbr2JQep/view",
+                config=aot.R50_L,
+            ),
+            Variant(
+                name="aot_demo",
+                family="aot",
+                task="track",
+                licence="Apache-2.0",
+                score="none yet",
+                checkpoint=UNTRAINED,
+                config=aot.DEMO,
             ),
         )
     }

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models import aot, deformable_detr, mask_rcnn, pointrend
 from models import checkpoint as checkpoints
-from models import deformable_detr, mask_rcnn, pointrend
 from models.catalogue import INCLUDED, UNTRAINED, VARIANTS, Config, Variant
 from models.checkpoint import Checkpoint, CheckpointError
-from models.predictor import ImagePredictor
+from models.predictor import ImagePredictor, VideoPredictor
 
 
 class UnknownVariant(KeyError):
@@ -34,7 +34,8 @@ class _Family:
 
     network: Callable[[Any], nn.Module]
     predictor: Callable[
-        [Any, Mapping[str, Tensor], str | torch.device, torch.dtype], ImagePredictor
+        [Any, Mapping[str, Tensor], str | torch.device, torch.dtype],
+        ImagePredictor | VideoPredictor,
     ]
 
 
@@ -43,6 +44,7 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
         "mask_rcnn": _Family(mask_rcnn.MaskRcnn, mask_rcnn.build_predictor),
         "pointrend": _Family(pointrend.PointRend, pointrend.build_predictor),
         "deformable_detr": _Family(deformable_detr.DeformableDetr, deformable_detr.build_predictor),
+        "aot": _Family(aot.Aot, aot.build_predictor),
     }
 )
 _DEMO_DIR = Path(__file__).parent / "demo"
@@ -76,8 +78,10 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     *,
     dtype: str = "float32",
-) -> ImagePredictor:
+) -> ImagePredictor | VideoPredictor:
     """Return a variant's predictor, ready to run.
+
+    Variants of the task "track" follow objects through videos, the others take pictures.
 
     Args:
         name: a key of `available()`.

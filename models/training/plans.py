@@ -10,11 +10,10 @@ from torch import Tensor
 
 from models import mask_rcnn, pointrend, zoo
 from models.mask_rcnn.config import MaskRcnnConfig
-from models.predictor import ImagePredictor
 from models.training import mask_rcnn as mask_rcnn_training
 from models.training import pointrend as pointrend_training
 from models.training.coco_folder import FolderError, open_folder
-from models.training.examples import DemoExamples, Example, Examples
+from models.training.examples import DemoExamples, Examples
 from models.training.mask_rcnn import MaskRcnnRecipe, fitting_weights
 from models.training.pointrend import PointRendRecipe
 from models.training.scenes import World
@@ -34,11 +33,11 @@ class Judge:
     """How a family is judged.
 
     Attributes:
-        evaluate: name -> value in [0, 1] of a predictor over examples.
+        evaluate: name -> value in [0, 1] of the family's predictor over its kind of examples.
         measures: what the names mean, for the card.
     """
 
-    evaluate: Callable[[ImagePredictor, Iterable[Example]], dict[str, float]]
+    evaluate: Callable[[Any, Iterable[Any]], dict[str, float]]
     measures: str
 
 
