@@ -132,6 +132,22 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
         Trainer(Broken(), DemoExamples(3, SMALL), CONFIG, tmp_path).run()
 
 
+@pytest.mark.parametrize(("autocast", "dtype"), [(False, torch.float32), (True, torch.bfloat16)])
+def test_autocast_multiplies_in_bfloat16_and_keeps_weights_in_float32(tmp_path, autocast, dtype):
+    seen = []
+
+    class Watched(MeanColour):
+        def losses(self, model, batch):
+            seen.append(model[0](batch).dtype)
+            return super().losses(model, batch)
+
+    config = replace(CONFIG, autocast=autocast)
+    run = Trainer(Watched(), DemoExamples(3, SMALL), config, tmp_path)
+    run.run()
+    assert set(seen) == {dtype}
+    assert run.averaged_weights()["0.weight"].dtype == torch.float32
+
+
 class OneScene:
     """The same scene for ever."""
 
