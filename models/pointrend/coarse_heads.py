@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.layers.norm import BuildNorm
+from models.pointrend.config import PYRAMID_LEVELS
 
 
 class AtrousPyramid(nn.Module):
@@ -78,15 +79,13 @@ class PyramidHead(nn.Module):
         differs: none.
     """
 
-    LEVELS = ("p2", "p3", "p4", "p5")
-
     def __init__(
         self, in_channels: int, channels: int, class_count: int, build_norm: BuildNorm
     ) -> None:
         super().__init__()
         self.scale_heads = nn.ModuleList(
             _scale_head(in_channels, channels, doublings, build_norm)
-            for doublings in range(len(self.LEVELS))
+            for doublings in range(len(PYRAMID_LEVELS))
         )
         self.predictor = nn.Conv2d(channels, class_count, 1)
         nn.init.normal_(self.predictor.weight, std=0.01)
@@ -101,7 +100,8 @@ class PyramidHead(nn.Module):
             [b, class_count, h, w] of the same dtype, as large as p2.
         """
         finest, *others = (
-            head(pyramid[level]) for head, level in zip(self.scale_heads, self.LEVELS, strict=True)
+            head(pyramid[level])
+            for head, level in zip(self.scale_heads, PYRAMID_LEVELS, strict=True)
         )
         size = finest.shape[-2:]
         for scaled in others:

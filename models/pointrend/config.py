@@ -9,6 +9,7 @@ from models.layers.norm import NormKind
 from models.pointrend import labels
 from models.predictor import Category
 
+PYRAMID_LEVELS = ("p2", "p3", "p4", "p5")
 _MAX_CLASSES = 256
 _OUTPUT_STRIDE_8 = Layout(dilated_stages=2)
 
@@ -104,6 +105,13 @@ class PointRendConfig:
     def class_count(self) -> int:
         """Channels of the logits."""
         return max(self.categories) + 1
+
+    @property
+    def pyramid_levels(self) -> tuple[str, ...]:
+        """What the heads need of a feature pyramid; empty: there is none."""
+        if self.coarse_head == "pyramid":
+            return PYRAMID_LEVELS
+        return tuple(level for level in PYRAMID_LEVELS if level == self.fine_level)
 
 
 DEEPLABV3_R50 = PointRendConfig(categories=labels.VOC)

@@ -32,7 +32,7 @@ class CoarseOutputs:
 
 
 class PointRend(nn.Module):
-    """Trunk, pyramid if the coarse head needs one, coarse head, point head if there is one.
+    """Trunk, pyramid if the heads need one, coarse head, point head if there is one.
 
     Args:
         config: every number.
@@ -51,9 +51,11 @@ class PointRend(nn.Module):
         )
         levels = dict(zip(("c2", "c3", "c4", "c5"), self.trunk.out_channels, strict=True))
         self.neck: FeaturePyramid | None = None
-        if config.coarse_head == "pyramid":
-            self.neck = FeaturePyramid(self.trunk.out_channels, config.pyramid_channels, None)
-            levels |= dict.fromkeys(PyramidHead.LEVELS, config.pyramid_channels)
+        if config.pyramid_levels:
+            self.neck = FeaturePyramid(
+                self.trunk.out_channels, config.pyramid_channels, None, config.pyramid_levels
+            )
+            levels |= dict.fromkeys(config.pyramid_levels, config.pyramid_channels)
         self.coarse_head = _build_coarse_head(config, levels)
         self.point_head: PointHead | None = None
         if config.has_point_head:
@@ -68,7 +70,8 @@ class PointRend(nn.Module):
         features = self.trunk(images)
         if self.neck is not None:
             features |= self.neck(features)
-        logits = self.coarse_head(features if self.neck is not None else features["c5"])
+        is_pyramid = self.config.coarse_head == "pyramid"
+        logits = self.coarse_head(features if is_pyramid else features["c5"])
         return CoarseOutputs(logits.float(), features[self.config.fine_level])
 
     def refine(self, outputs: CoarseOutputs, input_width: int) -> Tensor:

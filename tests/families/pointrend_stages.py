@@ -14,7 +14,7 @@ from models import zoo
 from models.backbones.resnet import Layout
 from models.ops.point_sample import grid_coords, point_sample, uncertainty
 from models.pointrend import PointRend, PointRendConfig, PointRendPredictor, labels
-from models.pointrend.coarse_heads import PyramidHead
+from models.pointrend.config import PYRAMID_LEVELS
 from models.pointrend.model import CoarseOutputs
 from models.pointrend.postprocess import label_map, resized_rows, way_back
 from models.pointrend.preprocess import NetworkInput, preprocess
@@ -159,7 +159,7 @@ def _atrous(model: PointRend, features: Mapping[str, Tensor]) -> Iterator[Stage]
 
 def _pyramid(model: PointRend, features: Mapping[str, Tensor]) -> Iterator[Stage]:
     pyramid = model.neck(features)
-    for level, head in zip(PyramidHead.LEVELS, model.coarse_head.scale_heads, strict=True):
+    for level, head in zip(PYRAMID_LEVELS, model.coarse_head.scale_heads, strict=True):
         yield level, pyramid[level]
         yield f"scale_head_{level}", head(pyramid[level])
 

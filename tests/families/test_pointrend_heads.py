@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from models.ops.point_sample import uncertainty
 from models.pointrend import config as configs
 from models.pointrend.coarse_heads import PyramidHead
+from models.pointrend.config import PYRAMID_LEVELS
 from models.pointrend.loss import choose_points, coarse_loss, point_loss
 from models.pointrend.model import CoarseOutputs
 from models.pointrend.point_head import PointHead
@@ -102,7 +103,7 @@ def undo_training(head: nn.Module, pyramid: dict[str, Tensor]) -> None:
 
 @pytest.mark.parametrize("name", PYRAMIDS)
 def test_the_pyramid_head_gives_the_official_coarse_logits(name: str) -> None:
-    pyramid = {level: tensor(name, level) for level in PyramidHead.LEVELS}
+    pyramid = {level: tensor(name, level) for level in PYRAMID_LEVELS}
     head = coarse_head(name)
     if name == "mini_mm":
         undo_training(head, pyramid)
@@ -184,7 +185,7 @@ def draws(name: str) -> Callable[..., Tensor]:
 @pytest.mark.parametrize("name", PYRAMIDS)
 def test_a_training_step_has_the_official_losses_and_gradients(name: str) -> None:
     config = _CONFIGS[name]
-    pyramid = {level: tensor(name, level).clone() for level in PyramidHead.LEVELS}
+    pyramid = {level: tensor(name, level).clone() for level in PYRAMID_LEVELS}
     pyramid["p2"].requires_grad_()
     heads = (coarse_head(name).train(), point_head(name))
     coarse_logits = heads[0](pyramid)
