@@ -132,7 +132,8 @@ def _picture_to_masks(
     boxes = [found.boxes_xyxy for found in proposals]
     logits, deltas = clock("box branch", lambda: model.roi_heads.box_branch(features, boxes))
     raw = RawOutputs(features, proposals, logits, deltas)
-    selection = Selection(model.config.box_score_thresh, model.config.box_detections_per_img)
+    config = model.config
+    selection = Selection(config.box_score_thresh, config.box_detections_per_img, config.categories)
     found = clock("detections", lambda: detect(raw, sizes, selection, model.config))
     boxes, labels = [found[0].boxes_xyxy], found[0].labels
     scores = clock("mask branch", lambda: model.mask_scores(features, boxes, labels))

@@ -22,12 +22,12 @@ class Selection:
     Attributes:
         score_threshold: scores must be above it.
         max_detections: the best so many of a picture.
-        labels: only these, or None for all.
+        labels: only these.
     """
 
     score_threshold: float
     max_detections: int
-    labels: Collection[int] | None = None
+    labels: Collection[int]
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,6 @@ def _to_instance(packed: Tensor, side: int, image_size: tuple[int, int]) -> Inst
 def _wanted_labels(scores: Tensor, selection: Selection) -> Tensor:
     """[k] bool: never the background."""
     labels = torch.arange(scores.shape[1], device=scores.device)
-    if selection.labels is None:
-        return labels > 0
     wanted = torch.tensor(sorted(selection.labels), dtype=labels.dtype, device=scores.device)
     return (labels > 0) & torch.isin(labels, wanted)
 

@@ -57,7 +57,8 @@ class MaskRcnnPredictor:
             images: each [h, w, 3] uint8, RGB.
             score_threshold: scores must be above it; None: the config's 0.05.
             max_detections: at most so many a picture; None: the config's 100.
-            labels: only these; None: all.
+            labels: only these; None: those with a category. A COCO network has outputs for ids
+                without one, too, which were never trained.
 
         Raises:
             ValueError: an image of another shape or dtype, or without pixels.
@@ -66,7 +67,7 @@ class MaskRcnnPredictor:
         selection = Selection(
             config.box_score_thresh if score_threshold is None else score_threshold,
             config.box_detections_per_img if max_detections is None else max_detections,
-            labels,
+            config.categories if labels is None else labels,
         )
         return inference.run_in_buckets(
             images, self.input_shape, lambda bucket: self._run(bucket, selection)

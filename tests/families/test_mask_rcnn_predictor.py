@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.labels import FIGURES
 from models.mask_rcnn import DEMO, MaskRcnn, MaskRcnnConfig, MaskRcnnPredictor, build_predictor
 from models.mask_rcnn.preprocess import preprocess
 from models.outputs import InstanceMasks
@@ -102,6 +103,14 @@ def test_other_labels_do_not_use_up_the_places(predictor: MaskRcnnPredictor) -> 
     is_wanted = torch.isin(everything.labels, torch.tensor(sorted(wanted)))
     assert torch.equal(some.scores, everything.scores[is_wanted][:2])
     assert not len(predictor.predict([picture(90, 120)], labels=[])[0].scores)
+
+
+def test_only_labels_with_a_category_are_found_unless_others_are_asked_for() -> None:
+    predictor = build(categories={label: FIGURES[label] for label in (1, 6)})
+    (found,) = predictor.predict([picture(90, 120)], score_threshold=0.0)
+    assert set(found.labels.tolist()) == {1, 6}
+    (others,) = predictor.predict([picture(90, 120)], score_threshold=0.0, labels=range(7))
+    assert len(set(others.labels.tolist())) > 2
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (7, 640), (33, 32)])
