@@ -80,21 +80,68 @@ def resize_opencv(image: Tensor, size: tuple[int, int]) -> Tensor:
     Source: OpenCV 5: modules/imgproc/src/resize.cpp, HResizeLinear and VResizeLinear for bytes;
     differs: none.
     """
+    rows, row_weights = _row_taps(image.shape[0], size[0])
+    columns, column_weights = _column_taps(image.shape[1], size[1])
+    near = image[rows]  # [2, new h, w, c]
+    return _blend(near[:, :, columns[0]], near[:, :, columns[1]], row_weights, column_weights)
+
+
+def crop_opencv(
+    image: Tensor, origin: tuple[int, int], side: int, size: int, border: Tensor
+) -> Tensor:
+    """Cut a square out and resize it as `resize_opencv` would.
+
+    Only pixels of the picture are looked at, so the square may be of any size.
+
+    Args:
+        image: [h, w, c] uint8.
+        origin: (x, y) of the square's first pixel, which may lie outside the picture.
+        side: of the square, pixels.
+        size: wanted side, pixels.
+        border: [c] uint8, the colour outside the picture.
+
+    Returns:
+        [size, size, c] uint8.
+    """
     height, width, _ = image.shape
-    column, column_share = _source_positions(width, size[1])
-    column_share[(column < 0) | (column >= width - 1)] = 0
-    row, row_share = _source_positions(height, size[0])
-    left, right = _integer_weights(column_share)
-    above, below = _integer_weights(row_share)
-    rows = torch.stack((row, row + 1)).clamp(0, height - 1)
-    near = image[rows].int()  # [2, new h, w, c]
-    columns = column.clamp(0, width - 1)
-    mixed = near[:, :, columns] * left[:, None]
-    mixed += near[:, :, (columns + 1).clamp(max=width - 1)] * right[:, None]
+    rows, row_weights = _row_taps(side, size)
+    columns, column_weights = _column_taps(side, size)
+    rows, columns = rows + origin[1], columns + origin[0]
+    near_columns = columns.clamp(0, width - 1)
+    first, last = int(near_columns.min()), int(near_columns.max())
+    near = image[:, first : last + 1][rows.clamp(0, height - 1)]  # [2, size, w, c]
+    near[(rows < 0) | (rows >= height)] = border
+    left, right = near[:, :, near_columns - first].unbind(2)
+    is_outside = (columns < 0) | (columns >= width)
+    left[:, :, is_outside[0]] = border
+    right[:, :, is_outside[1]] = border
+    return _blend(left, right, row_weights, column_weights)
+
+
+def _blend(left: Tensor, right: Tensor, row_weights: Tensor, column_weights: Tensor) -> Tensor:
+    """Mix the pixels left and right of each output pixel, in the rows above and below it.
+
+    [2, h, w, c] uint8 each; [h, w, c] uint8 comes back.
+    """
+    mixed = left.int().mul_(column_weights[0, :, None])
+    mixed += right.int().mul_(column_weights[1, :, None])
     mixed >>= 4
-    upper = (mixed[0] * above[:, None, None]) >> 16
-    lower = (mixed[1] * below[:, None, None]) >> 16
-    return ((upper + lower + 2) >> 2).byte()
+    mixed *= row_weights[:, :, None, None]
+    mixed >>= 16
+    return ((mixed[0] + mixed[1] + 2) >> 2).byte()
+
+
+def _row_taps(old: int, new: int) -> tuple[Tensor, Tensor]:
+    """Source rows [2, new] int64 of each output row, and weights [2, new] int32."""
+    before, share = _source_positions(old, new)
+    return torch.stack((before, before + 1)).clamp(0, old - 1), _integer_weights(share)
+
+
+def _column_taps(old: int, new: int) -> tuple[Tensor, Tensor]:
+    """The same for columns, of which the first and last are not mixed with themselves."""
+    before, share = _source_positions(old, new)
+    share[(before < 0) | (before >= old - 1)] = 0
+    return torch.stack((before, before + 1)).clamp(0, old - 1), _integer_weights(share)
 
 
 def _source_positions(old: int, new: int) -> tuple[Tensor, Tensor]:
@@ -104,6 +151,6 @@ def _source_positions(old: int, new: int) -> tuple[Tensor, Tensor]:
     return before.long(), position - before
 
 
-def _integer_weights(share: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights [new] int32 of the pixel before and the pixel after, units of 1/2048."""
-    return ((1 - share) * _OPENCV_ONE).round().int(), (share * _OPENCV_ONE).round().int()
+def _integer_weights(share: Tensor) -> Tensor:
+    """Weights [2, new] int32 of the pixel before and the pixel after, units of 1/2048."""
+    return (torch.stack((1 - share, share)) * _OPENCV_ONE).round().int()

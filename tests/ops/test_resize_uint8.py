@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from models.ops.resize_uint8 import resize_opencv, resize_pillow
+from models.ops.resize_uint8 import crop_opencv, resize_opencv, resize_pillow
 from tests.goldens import golden, needs_goldens
 
 
@@ -51,3 +51,35 @@ def test_opencv_halving_is_the_mean_of_four_pixels():
     image = torch.randint(0, 256, (20, 26, 3), dtype=torch.uint8)
     four = image.int().reshape(10, 2, 13, 2, 3).sum(dim=(1, 3))
     assert torch.equal(resize_opencv(image, (10, 13)).int(), (four + 2) // 4)
+
+
+@needs_goldens
+@pytest.mark.parametrize("number", range(16))
+def test_squares_are_cut_out_and_resized_to_the_official_bytes(number):
+    official = golden("siammask", "ops")
+    case = official.meta["sub"][number]
+    side, size = case["original_sz"], case["model_sz"]
+    origin = tuple(round(centre - (side + 1) / 2) for centre in case["pos"])
+    image = torch.from_numpy(official["image"][..., ::-1].copy())
+    border = torch.from_numpy(official["avg_chans_bgr"]).byte()
+    square = crop_opencv(image, origin, side, size, border)
+    assert np.array_equal(square.numpy(), official[f"sub{number}_bgr"])
+
+
+@pytest.mark.parametrize(("x", "y"), [(-30, 4), (6, -45), (12, 9), (-4, -4), (200, 0), (0, -200)])
+@pytest.mark.parametrize("side", [7, 13, 40])
+def test_outside_the_picture_a_square_has_the_border_colour(x, y, side):
+    image = torch.randint(0, 256, (24, 31, 3), dtype=torch.uint8)
+    border = torch.tensor([9, 250, 77], dtype=torch.uint8)
+    wide = border.expand(600, 600, 3).clone()
+    wide[250:274, 250:281] = image
+    window = wide[250 + y : 250 + y + side, 250 + x : 250 + x + side]
+    expected = resize_opencv(window, (13, 13))
+    assert torch.equal(crop_opencv(image, (x, y), side, 13, border), expected)
+
+
+def test_a_square_may_be_far_larger_than_memory():
+    image = torch.full((5, 5, 3), 200, dtype=torch.uint8)
+    border = torch.zeros(3, dtype=torch.uint8)
+    square = crop_opencv(image, (-(10**8), -(10**8)), 2 * 10**8, 9, border)
+    assert square.shape == (9, 9, 3)
