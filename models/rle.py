@@ -43,16 +43,34 @@ def encode(mask: Bitmap) -> Rle:
 
     Source: cocodataset/cocoapi: common/maskApi.c, rleEncode; differs: none.
     """
+    return encode_crop(mask, 0, 0, mask.shape)
+
+
+def encode_crop(mask: Bitmap, left: int, top: int, size: Sequence[int]) -> Rle:
+    """Encode a bitmap that covers a part of a picture, which is background elsewhere.
+
+    Args:
+        mask: [ch, cw] bool, True on the object; at least one pixel.
+        left: the picture's column of the bitmap's first.
+        top: the picture's row of the bitmap's first.
+        size: (height, width) of the picture.
+
+    Raises:
+        ValueError: the mask is not a two-dimensional bitmap, or not within the picture.
+    """
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise ValueError(f"a mask is [h, w] bool, not {list(mask.shape)} {mask.dtype}")
-    height, width = _checked_size(mask.shape)
+    crop_height, crop_width = _checked_size(mask.shape)
+    height, width = _checked_size(size)
+    if min(left, top) < 0 or left + crop_width > width or top + crop_height > height:
+        raise ValueError(f"{list(mask.shape)} at {left}, {top} is not within {list(size)}")
     # A line a column, each after one False, so that runs end with their column.
-    line = height + 1
-    flat = np.zeros(width * line + 1, dtype=bool)
-    flat[:-1].reshape(width, line)[:, 1:] = mask.T
+    line = crop_height + 1
+    flat = np.zeros(crop_width * line + 1, dtype=bool)
+    flat[:-1].reshape(crop_width, line)[:, 1:] = mask.T
     edges = np.flatnonzero(flat[1:] != flat[:-1])
-    positions = edges - edges // line
-    return from_runs(positions[0::2], positions[1::2], mask.shape)
+    positions = edges + edges // line * (height - line) + (left * height + top)
+    return from_runs(positions[0::2], positions[1::2], size)
 
 
 def from_runs(starts: Ints, ends: Ints, size: Sequence[int]) -> Rle:

@@ -32,6 +32,19 @@ def test_encoding_gives_the_official_string(bitmap):
     assert ours["counts"].encode() == theirs["counts"]
 
 
+@given(bitmaps(), st.tuples(*[st.integers(0, 3)] * 4))
+def test_a_crop_is_encoded_where_it_lies(bitmap, margins):
+    above, below, left, right = margins
+    whole = np.pad(bitmap, ((above, below), (left, right)))
+    assert rle.encode_crop(bitmap, left, above, whole.shape) == rle.encode(whole)
+
+
+@pytest.mark.parametrize(("left", "top"), [(-1, 0), (0, -1), (3, 0), (0, 2)])
+def test_a_crop_that_leaves_its_picture_is_refused(left, top):
+    with pytest.raises(ValueError, match="not within"):
+        rle.encode_crop(np.ones((4, 3), dtype=bool), left, top, (5, 5))
+
+
 def test_long_runs_give_the_official_string():
     bitmap = np.zeros((3000, 4000), dtype=bool)
     bitmap[17:2900, 5:3999] = True
