@@ -51,7 +51,7 @@ def errors_page() -> str:
 def models_page() -> str:
     """Return the page of all variants."""
     rows = (
-        (f"`{one.name}`", one.task, one.score, one.licence, _location(one.checkpoint))
+        (f"`{one.name}`", one.task, one.score, one.licence, _location(one))
         for one in zoo.available().values()
     )
     intro = (
@@ -83,8 +83,9 @@ def _default(field: FieldInfo) -> str:
     return f"`{','.join(value) if isinstance(value, tuple) else value}`"
 
 
-def _location(checkpoint: str) -> str:
-    return f"[published]({checkpoint})" if "://" in checkpoint else checkpoint
+def _location(variant: zoo.Variant) -> str:
+    links = ", ".join(f"[{file.naming}]({file.url})" for file in variant.files)
+    return links or variant.checkpoint
 
 
 def _values(name: str) -> str:

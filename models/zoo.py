@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from models import aot, deformable_detr, mask_rcnn, pointrend
 from models import checkpoint as checkpoints
-from models.catalogue import INCLUDED, UNTRAINED, VARIANTS, Config, Variant
+from models.catalogue import VARIANTS, Config, Variant
 from models.checkpoint import Checkpoint, CheckpointError
 from models.predictor import ImagePredictor, VideoPredictor
+from models.published import INCLUDED, UNTRAINED
 
 
 class UnknownVariant(KeyError):

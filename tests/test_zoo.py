@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from models import zoo
 from models.checkpoint import CheckpointError
 from models.mask_rcnn import MaskRcnn
 from models.predictor import ImagePredictor
+from models.published import PUBLICATIONS
 from tests.goldens import ROOT, golden, needs_goldens, weights
 
 PUBLISHED = {"mask_rcnn_r50_fpn": "v1-small", "mask_rcnn_r50_fpn_v2": "v2-small"}
@@ -21,7 +23,27 @@ def test_every_variant_says_what_it_is() -> None:
         assert variant.task in ("segment", "semantic", "detect", "track")
         assert variant.licence
         assert variant.score
-        assert variant.checkpoint.startswith("https://") or name.endswith("_demo")
+        assert bool(variant.files) != name.endswith("_demo")
+        for file in variant.files:
+            assert file.url.startswith(("https://", "http://"))
+            assert file.file
+            assert re.fullmatch("[0-9a-f]{8}|[0-9a-f]{64}|", file.sha256)
+            assert file.naming
+
+
+def test_only_variants_are_published() -> None:
+    assert set(PUBLICATIONS) == set(zoo.available())
+
+
+@needs_goldens
+@pytest.mark.parametrize("name", zoo.available())
+def test_files_and_the_beginnings_of_their_digests_are_the_published_ones(name: str) -> None:
+    facts = "".join(path.read_text() for path in sorted(ROOT.glob("*/manifest-*.json")))
+    for file in zoo.available()[name].files:
+        assert file.url in facts or file.url.split("/resolve/")[0] in facts
+        assert file.file in facts
+        assert file.sha256 in facts
+        assert file.size_mib is None or str(file.size_mib) in facts
 
 
 def test_demo_weights_are_the_only_included_ones() -> None:

@@ -70,7 +70,9 @@ def test_scores_and_licences_are_the_published_ones(name: str) -> None:
     facts = manifest(FAMILY, f"manifest-{MANIFESTS[name]}.json")
     variant = zoo.available()[name]
     assert variant.task == "track"
-    assert variant.checkpoint in facts["source"]
+    (file,) = variant.files
+    assert file.url in facts["source"]
+    assert f"({file.file})" in facts["source"]
     assert "BSD-3-Clause" in variant.licence
     assert "BSD-3-Clause" in facts["license"]
     assert variant.config.long_term_gap == facts["config"]["test_long_term_mem_gap"]

@@ -207,4 +207,10 @@ def test_scores_and_licences_are_the_published_ones() -> None:
         variant = zoo.available()[variant_name]
         assert variant.score.endswith(f"AP {published['published']['AP']}")
         assert variant.licence.split(",")[0] in published["license"]
-        assert variant.checkpoint in published["source"]
+        twin, original = variant.files
+        assert (original.file, original.url in published["source"]) == (published["file"], True)
+        reported = manifest(FAMILY, f"manifest-hf-{name}.json")
+        revision, digest = reported["safetensors_revision_and_sha256_reported"]
+        repository = reported["source"].split()[0]
+        assert twin.url == f"{repository}/resolve/{revision}/{twin.file}"
+        assert twin.sha256 == digest
