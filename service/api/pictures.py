@@ -3,6 +3,7 @@
 A route adds only its options model, what it passes to the network, and how it renders the output.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,17 @@ class Answered:
     output: Any
     model: ModelStatus
     request_id: str
+
+    def reply(self, **members: Any) -> bytes:
+        """Return a JSON reply: a route's own members among those that every route has."""
+        height, width = self.image.shape[:2]
+        body = {
+            "model": self.model.name,
+            "image": {"width": width, "height": height},
+            **members,
+            "request_id": self.request_id,
+        }
+        return json.dumps(body, separators=(",", ":")).encode()
 
 
 Render = Callable[[Answered], bytes]

@@ -48,15 +48,20 @@ class PictureOptions(BaseModel):
         return value
 
 
-class SegmentOptions(PictureOptions):
-    """Options of `POST /segment`."""
+class DetectOptions(PictureOptions):
+    """Options of `POST /detect`."""
 
     score_threshold: Annotated[
         float, Field(ge=0, le=1, description="Leave out what scores less.")
     ] = 0.5
     max_detections: Annotated[
-        int, Field(ge=1, le=1000, description="The most instances in the answer, best first.")
+        int, Field(ge=1, le=1000, description="The most objects in the answer, best first.")
     ] = 100
+
+
+class SegmentOptions(DetectOptions):
+    """Options of `POST /segment`."""
+
     mask_format: Annotated[
         MaskFormat,
         Field(
@@ -111,7 +116,7 @@ class CountedRle(_Reply):
     counts: Annotated[list[int], Field(description="Runs down the columns, background first.")]
 
 
-class Instance(_Reply):
+class Detection(_Reply):
     """One object; its members can be fed to pycocotools as they are."""
 
     label: Annotated[str, Field(description="The category's name.")]
@@ -120,6 +125,20 @@ class Instance(_Reply):
     bbox: Annotated[
         list[float], Field(min_length=4, max_length=4, description="x, y, width, height; pixels.")
     ]
+
+
+class DetectReply(_Reply):
+    """The objects of one picture, best score first."""
+
+    model: str
+    image: ImageSize
+    detections: list[Detection]
+    request_id: str
+
+
+class Instance(Detection):
+    """One object with its mask."""
+
     area: Annotated[float, Field(ge=0, description="Pixels of the mask.")]
     segmentation: Annotated[
         CompressedRle | CountedRle | list[list[float]] | str | None,

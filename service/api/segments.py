@@ -1,7 +1,6 @@
 """Label maps as replies: one segment a category in JSON, or drawn on the picture."""
 
 import base64
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,21 +29,16 @@ class Wanted:
 def to_json(answered: Answered, *, wanted: Wanted, mask_format: MaskFormat) -> bytes:
     """Return the reply of `POST /semantic`."""
     found: SemanticMap = answered.output
-    height, width = answered.image.shape[:2]
     one_map = mask_format == "png"
     chosen = list(_chosen(found, wanted))
-    body = {
-        "model": answered.model.name,
-        "image": {"width": width, "height": height},
-        "refined": found.is_refined,
-        "segments": [
+    return answered.reply(
+        refined=found.is_refined,
+        segments=[
             _segment(answered, label, mask, "none" if one_map else mask_format)
             for label, mask in chosen
         ],
-        "label_map": _label_map(answered, [label for label, _ in chosen]) if one_map else None,
-        "request_id": answered.request_id,
-    }
-    return json.dumps(body, separators=(",", ":")).encode()
+        label_map=_label_map(answered, [label for label, _ in chosen]) if one_map else None,
+    )
 
 
 def to_png(answered: Answered, *, wanted: Wanted) -> bytes:

@@ -46,6 +46,13 @@ async def serving(
     chosen = Settings(models=(NAME,), devices=("cpu",), **settings)
     loader = FakeLoader({NAME: model}, tasks={NAME: task})
     app = create_app(chosen, engine=Engine(chosen, loader=loader))
+    async with running(app, model, ready=ready) as client:
+        yield client
+
+
+@asynccontextmanager
+async def running(app: FastAPI, model: Any = None, *, ready: bool = True) -> AsyncIterator[Client]:
+    """A client of an app, by default once its models are ready."""
     async with app.router.lifespan_context(app):
         if ready:
             await app.state.loading

@@ -3,15 +3,14 @@
 from html.parser import HTMLParser
 from typing import Any
 
-import httpx
 import pytest
 
 from models import rle
-from service.api.schemas import ModelsReply, SegmentReply
+from service.api.schemas import DetectReply, ModelsReply, SegmentReply
 from service.app import create_app
 from service.engine.engine import Engine
 from service.settings import Settings
-from tests.api.serving import png, serving
+from tests.api.serving import png, running, serving
 from tests.fakes import FakeLoader, FakeModel, Gate
 
 LIVE = ["/livez", "/healthz", "/v2/health/live"]
@@ -86,11 +85,8 @@ async def test_a_variant_of_the_zoo_tells_its_licence() -> None:
     settings = Settings(models=("mask_rcnn_r50_fpn",), devices=("cpu",))
     engine = Engine(settings, loader=FakeLoader({"mask_rcnn_r50_fpn": FakeModel()}))
     app = create_app(settings, engine=engine)
-    async with app.router.lifespan_context(app):
-        await app.state.loading
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            card = (await client.get("/models/mask_rcnn_r50_fpn")).json()
+    async with running(app) as client:
+        card = (await client.get("/models/mask_rcnn_r50_fpn")).json()
     assert card["family"] == "mask_rcnn"
     assert card["licence"]
     assert card["checkpoint"].startswith("https://")
@@ -149,12 +145,24 @@ async def test_the_documents_page_is_whole_and_needs_nothing_from_elsewhere() ->
     assert "mask_format" in reply.text
 
 
-async def test_the_example_of_a_reply_is_a_true_one() -> None:
+EXAMPLES = {"/segment": SegmentReply, "/detect": DetectReply}
+
+
+async def reply_example(path: str) -> dict[str, Any]:
     async with serving() as client:
         document = (await client.get("/openapi.json")).json()
-    content = document["paths"]["/segment"]["post"]["responses"]["200"]["content"]
-    example = content["application/json"]["example"]
-    SegmentReply.model_validate(example)
+    content = document["paths"][path]["post"]["responses"]["200"]["content"]
+    example: dict[str, Any] = content["application/json"]["example"]
+    return example
+
+
+@pytest.mark.parametrize("path", EXAMPLES)
+async def test_the_example_of_a_reply_is_as_documented(path: str) -> None:
+    EXAMPLES[path].model_validate(await reply_example(path))
+
+
+async def test_the_example_of_a_mask_is_a_true_one() -> None:
+    example = await reply_example("/segment")
     (instance,) = example["instances"]
     assert rle.area(instance["segmentation"]) == instance["area"]
     assert rle.bbox_xywh(instance["segmentation"]) == instance["bbox"]

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -65,6 +65,12 @@ class Expectant(FakeModel):
 class Listening:
     """A service that listens.
 
+    Args:
+        model: its network that segments.
+        engine_kind: what runs it.
+        others: further networks, by their task.
+        settings: of the service.
+
     Attributes:
         gate: where its network waits once it is closed.
         model: its network.
@@ -73,13 +79,20 @@ class Listening:
     """
 
     def __init__(
-        self, model: Any = None, engine_kind: type[Engine] = Engine, **settings: Any
+        self,
+        model: Any = None,
+        engine_kind: type[Engine] = Engine,
+        *,
+        others: Mapping[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
         self.gate = Gate()
         self.model = model or Expectant(self.gate)
         self.log = LogWatch()
-        chosen = Settings(models=("fake",), devices=("cpu",), **settings)
-        self.engine = engine_kind(chosen, loader=FakeLoader({"fake": self.model}))
+        models = {"fake": self.model, **(others or {})}
+        tasks = {task: task for task in others or {}}
+        chosen = Settings(models=tuple(models), devices=("cpu",), **settings)
+        self.engine = engine_kind(chosen, loader=FakeLoader(models, tasks))
         self.app = create_app(chosen, engine=self.engine)
         self.server = Server(self.app)
         self.listener = socket.create_server(("127.0.0.1", 0))

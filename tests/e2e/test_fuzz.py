@@ -5,8 +5,10 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import numpy as np
 import pytest
 import schemathesis
+import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case
@@ -17,10 +19,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from models.outputs import SemanticMap
 from service.app import create_app
 from service.settings import Settings
 from tests.api.serving import png
 from tests.e2e.listening import Listening, listening
+from tests.fakes import FakeModel
 
 BOUNDED = settings(
     max_examples=40,
@@ -38,8 +42,15 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Listening]:
-    with listening() as service:
+    others = {"detect": FakeModel(), "semantic": FakeModel(two_halves)}
+    with listening(others=others) as service:
         yield service
+
+
+def two_halves(image: np.ndarray, **_: Any) -> SemanticMap:
+    label_map = torch.ones(image.shape[:2], dtype=torch.uint8)
+    label_map[image.shape[0] // 2 :] = 2
+    return SemanticMap(label_map, is_refined=True)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +82,7 @@ def test_replies_are_as_documented_whatever_is_asked(case: Case, service: Listen
     case.call_and_validate(base_url=service.url, checks=CHECKS)
 
 
+PATHS = st.sampled_from(["/segment", "/semantic", "/detect"])
 TYPES = st.sampled_from(
     [
         "image/png",
@@ -102,13 +114,13 @@ PIECES = st.sampled_from(
 
 
 @BOUNDED
-@given(kind=TYPES, pieces=st.lists(PIECES | st.binary(max_size=20), max_size=8))
+@given(path=PATHS, kind=TYPES, pieces=st.lists(PIECES | st.binary(max_size=20), max_size=8))
 def test_no_body_whatever_its_type_is_a_fault_of_the_service(
-    client: httpx.Client, kind: str, pieces: list[bytes]
+    client: httpx.Client, path: str, kind: str, pieces: list[bytes]
 ) -> None:
     headers = {"content-type": kind}
     body = b"".join(pieces)
-    reply = client.post("/segment", content=body, headers=headers)
+    reply = client.post(path, content=body, headers=headers)
     assert reply.status_code in (200, 400, 415, 422), reply.text
 
 
@@ -117,8 +129,10 @@ ACCEPTS = st.text("imagepn/jsot*;q=.019, ", max_size=30)
 
 
 @BOUNDED
-@given(query=QUERIES, accept=ACCEPTS)
-def test_no_query_is_a_fault_of_the_service(client: httpx.Client, query: str, accept: str) -> None:
-    url = f"/segment?{quote(query, safe='=&+;%,')}"
+@given(path=PATHS, query=QUERIES, accept=ACCEPTS)
+def test_no_query_is_a_fault_of_the_service(
+    client: httpx.Client, path: str, query: str, accept: str
+) -> None:
+    url = f"{path}?{quote(query, safe='=&+;%,')}"
     reply = client.post(url, content=png(), headers={"accept": accept.strip()})
     assert reply.status_code in (200, 422), reply.text
