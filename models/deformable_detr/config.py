@@ -101,11 +101,11 @@ R50_SINGLE_SCALE = replace(R50, trunk_levels=("c5",), extra_levels=0)
 
 R50_SINGLE_SCALE_DC5 = replace(R50_SINGLE_SCALE, dilated_stages=1)
 
-# Figures are 12 to 50 % of the shorter side across, about 30 to 130 pixels here, and eight at most:
+# Figures are 12 to 50 % of the shorter side across, about 27 to 112 pixels here, and eight at most:
 # three levels show them all, and few queries find them.
 DEMO = DeformableDetrConfig(
     categories=labels.FIGURES,
-    min_size=256,
+    min_size=224,
     max_size=448,
     stem_channels=32,
     mid_channels=(16, 32, 64, 128),
@@ -113,14 +113,14 @@ DEMO = DeformableDetrConfig(
     norm="batch",
     frozen=(),
     extra_levels=0,
-    channels=128,
+    channels=96,
     groups=16,
     heads=4,
-    encoder_layers=2,
+    encoder_layers=1,
     decoder_layers=3,
-    feedforward_channels=512,
+    feedforward_channels=256,
     dropout=0.0,
-    query_count=60,
+    query_count=30,
     is_refined=True,
     is_two_stage=True,
 )

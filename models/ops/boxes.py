@@ -77,6 +77,19 @@ def cxcywh_to_xyxy(boxes_cxcywh: Tensor) -> Tensor:
     return torch.cat([centres - halves, centres + halves], dim=-1)
 
 
+def xyxy_to_cxcywh(boxes_xyxy: Tensor) -> Tensor:
+    """Turn corners into centres and sides.
+
+    Args:
+        boxes_xyxy: [..., 4] floating, any unit.
+
+    Returns:
+        [..., 4] of the same dtype and unit.
+    """
+    lows, highs = boxes_xyxy.chunk(2, dim=-1)
+    return torch.cat([(lows + highs) / 2, highs - lows], dim=-1)
+
+
 def encode(
     boxes_xyxy: Tensor, anchors_xyxy: Tensor, weights: tuple[float, float, float, float]
 ) -> Tensor:

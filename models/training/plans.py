@@ -8,11 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from models import mask_rcnn, pointrend, zoo
+from models import deformable_detr, mask_rcnn, pointrend, zoo
 from models.mask_rcnn.config import MaskRcnnConfig
+from models.training import deformable_detr as deformable_detr_training
 from models.training import mask_rcnn as mask_rcnn_training
 from models.training import pointrend as pointrend_training
 from models.training.coco_folder import FolderError, open_folder
+from models.training.deformable_detr import DeformableDetrRecipe
 from models.training.examples import DemoExamples, Examples
 from models.training.mask_rcnn import MaskRcnnRecipe, fitting_weights
 from models.training.pointrend import PointRendRecipe
@@ -71,6 +73,9 @@ class Plan:
 _INSTANCES = Judge(
     mask_rcnn_training.evaluate, "AP: mean over overlaps 0.50 to 0.95, as COCO has it"
 )
+_BOXES = Judge(
+    deformable_detr_training.evaluate, "AP: mean over overlaps 0.50 to 0.95, as COCO has it"
+)
 _LABEL_MAPS = Judge(
     pointrend_training.evaluate,
     "mIoU: mean over labels of intersection over union, everywhere or within 3 pixels of a border; "
@@ -91,6 +96,14 @@ _FROM_NOTHING: Mapping[str, tuple[Recipe, TrainConfig, World, Judge]] = MappingP
             TrainConfig(steps=3000, learning_rate=2e-3),
             World(short_side=(112, 320), max_aspect=1.3),
             _LABEL_MAPS,
+        ),
+        "deformable_detr_demo": (
+            DeformableDetrRecipe(
+                deformable_detr.DEMO, canvases=((0, 128), (0.4, 160), (0.75, 224))
+            ),
+            TrainConfig(steps=10000, learning_rate=1e-3, warmup_steps=500, autocast=True),
+            World(short_side=(112, 320), max_aspect=1.3),
+            _BOXES,
         ),
     }
 )
