@@ -7,6 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.layers.sessions import check_ids
+
 MAX_SLOTS = 255  # what a label map of bytes can tell apart
 
 
@@ -21,11 +23,8 @@ def check(objects: Mapping[int, npt.NDArray[np.bool_]], frame_size: tuple[int, i
         ValueError: there is none, an id is not above 0, or something else than a mask of the
             frame's size with at least one pixel was given.
     """
-    if not objects:
-        raise ValueError("there is no object to follow")
+    check_ids(objects)
     for object_id, mask in objects.items():
-        if object_id < 1:
-            raise ValueError(f"an object's id is above 0, not {object_id}")
         shape, dtype = np.shape(mask), np.asarray(mask).dtype
         if shape == (4,):
             raise ValueError(

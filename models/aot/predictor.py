@@ -17,11 +17,10 @@ from models.aot.postprocess import Labelling, label, measure, to_step
 from models.aot.preprocess import input_shape
 from models.aot.state import AotState
 from models.layers import inference
-from models.ops.images import to_tensor
+from models.layers.sessions import Frame, check_followed, check_size, own
 from models.outputs import TrackStep
 from models.predictor import Prompt
 
-Frame = npt.NDArray[np.uint8]
 Objects = Mapping[int, npt.NDArray[np.bool_]]
 
 
@@ -55,7 +54,7 @@ class AotPredictor:
         Raises:
             ValueError: no such frame or masks.
         """
-        image = _own(frame)
+        image = own(frame)
         annotation.check(objects, (image.shape[0], image.shape[1]))
         empty = np.zeros(image.shape[:2], dtype=np.uint8)
         state = self._annotate(AotState(image, empty, ()), objects)
@@ -76,9 +75,9 @@ class AotPredictor:
         Raises:
             ValueError: a frame of another size, or not one for each session.
         """
-        images = [_own(frame) for frame in frames]
+        images = [own(frame) for frame in frames]
         for state, image in zip(states, images, strict=True):
-            _check_size(state, image)
+            check_size(image, state.frame)
         return [to_step(*advanced) for advanced in self._advance(states, images)]
 
     def add_objects(self, state: AotState, frame: Frame, objects: Objects) -> AotState:
@@ -98,10 +97,10 @@ class AotPredictor:
         Source: aot-benchmark: networks/managers/evaluator.py, Evaluator.evaluating; differs: a
             known object may be drawn anew, and then nothing is left of where it was predicted.
         """
-        _check_size(state, frame)
+        check_size(frame, state.frame)
         annotation.check(objects, state.frame_size)
         if not np.array_equal(frame, state.frame):
-            ((state, _),) = self._advance([state], [_own(frame)])
+            ((state, _),) = self._advance([state], [own(frame)])
         return self._annotate(state, objects)
 
     def remove_objects(self, state: AotState, object_ids: Iterable[int]) -> AotState:
@@ -114,11 +113,7 @@ class AotPredictor:
         Raises:
             ValueError: it follows no such object.
         """
-        removed = set(object_ids)
-        unknown = removed - set(state.object_ids)
-        if unknown:
-            raise ValueError(f"no objects {sorted(unknown)} among {list(state.object_ids)}")
-        return state.without(removed)
+        return state.without(check_followed(object_ids, state.object_ids))
 
     def restore(self, tensors: Mapping[str, Tensor]) -> AotState:
         """Return the state that `dump` wrote; further frames are the same bit for bit.
@@ -202,19 +197,7 @@ def build_predictor(
     return AotPredictor(inference.prepare(model, device, dtype))
 
 
-def _own(frame: Frame) -> Frame:
-    """A copy, so that nobody changes what a state holds."""
-    return to_tensor(frame).numpy().copy()
-
-
 def _pass_by(state: AotState, frame: Frame) -> tuple[AotState, Labelling]:
     """A session without objects on its next frame."""
     nothing = torch.from_numpy(np.zeros_like(state.label_map))
     return replace(state, frame=frame), measure(nothing, nothing.float(), 0)
-
-
-def _check_size(state: AotState, frame: Frame) -> None:
-    if frame.shape != state.frame.shape:
-        raise ValueError(
-            f"a frame of {list(frame.shape)} in a session of {list(state.frame.shape)}"
-        )
