@@ -25,11 +25,14 @@ class Layout:
             (Chen et al. 2017); a stage's first block keeps the reach of the stage before.
         has_stride_first: stride in a block's first 1x1 convolution, as He et al. 2016 had it, not
             in its 3x3.
+        is_unpadded: no padding in the 7x7 stem and where a stage strides, and 3x3 shortcuts in all
+            stages but the first (Wang et al. 2019).
     """
 
     stem: Literal["7x7", "3x3", "deep"] = "7x7"
     dilated_stages: int = 0
     has_stride_first: bool = False
+    is_unpadded: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,15 @@ class Spacing:
         stride: of one convolution and of the shortcut.
         dilation: of the 3x3 convolution.
         has_stride_first: stride in the first 1x1 convolution, not in the 3x3.
+        padding: of the 3x3 convolution.
+        shortcut: kernel and padding of the shortcut.
     """
 
     stride: int = 1
     dilation: int = 1
     has_stride_first: bool = False
+    padding: int = 1
+    shortcut: tuple[int, int] = (1, 0)
 
 
 class Bottleneck(nn.Module):
@@ -65,11 +72,12 @@ class Bottleneck(nn.Module):
         super().__init__()
         out_channels = mid_channels * _EXPANSION
         stride, dilation = spacing.stride, spacing.dilation
+        kernel, padding = spacing.shortcut
         strides = (stride, 1) if spacing.has_stride_first else (1, stride)
         self.conv1 = nn.Conv2d(in_channels, mid_channels, 1, strides[0], bias=False)
         self.bn1 = build_norm(mid_channels)
         self.conv2 = nn.Conv2d(
-            mid_channels, mid_channels, 3, strides[1], dilation, dilation, bias=False
+            mid_channels, mid_channels, 3, strides[1], spacing.padding, dilation, bias=False
         )
         self.bn2 = build_norm(mid_channels)
         self.conv3 = nn.Conv2d(mid_channels, out_channels, 1, bias=False)
@@ -77,7 +85,7 @@ class Bottleneck(nn.Module):
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
+                nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=False),
                 build_norm(out_channels),
             )
 
@@ -166,7 +174,8 @@ def _build_stem(
 ) -> tuple[nn.Module, nn.Module]:
     """The convolution before the first ReLU, and its norm, which a deep stem holds itself."""
     if layout.stem == "7x7":
-        return nn.Conv2d(3, channels, 7, 2, padding=3, bias=False), build_norm(channels)
+        padding = 0 if layout.is_unpadded else 3
+        return nn.Conv2d(3, channels, 7, 2, padding, bias=False), build_norm(channels)
     if layout.stem == "3x3":
         return nn.Conv2d(3, channels, 3, padding=1, bias=False), build_norm(channels)
     half = channels // 2
@@ -186,7 +195,9 @@ def _stage_spacings(stages: int, layout: Layout) -> list[tuple[Spacing, Spacing]
     for index in range(stages):
         is_dilated = index >= stages - layout.dilated_stages
         stride = 1 if index == 0 or is_dilated else 2
-        first = Spacing(stride, dilation, layout.has_stride_first)
+        padding = 0 if layout.is_unpadded and stride > 1 else dilation
+        shortcut = (3, padding) if layout.is_unpadded and index else (1, 0)
+        first = Spacing(stride, dilation, layout.has_stride_first, padding, shortcut)
         dilation *= 2 if is_dilated else 1
-        spacings.append((first, Spacing(dilation=dilation)))
+        spacings.append((first, Spacing(dilation=dilation, padding=dilation)))
     return spacings
