@@ -1,0 +1,17 @@
+"""SiamMask: single objects followed through a video from a box (Wang et al. 2019)."""
+
+from models.siammask.config import BASE, DAVIS, DEMO, VOT, VOT_LD, SiamMaskConfig
+from models.siammask.model import SiamMask
+from models.siammask.predictor import SiamMaskPredictor, build_predictor
+
+__all__ = [
+    "BASE",
+    "DAVIS",
+    "DEMO",
+    "VOT",
+    "VOT_LD",
+    "SiamMask",
+    "SiamMaskConfig",
+    "SiamMaskPredictor",
+    "build_predictor",
+]
