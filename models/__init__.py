@@ -3,8 +3,8 @@
 Map of the package, top may import lower only:
 
 - `zoo`: the facade: which variants exist, `load` one. `catalogue`: the variants as data.
-- `mask_rcnn`, `pointrend`, `deformable_detr`, `aot`: a folder a family, each with the same rooms:
-  config, blocks, model, preprocess, postprocess, predictor, loss.
+- `mask_rcnn`, `pointrend`, `deformable_detr`, `aot`, `siammask`: a folder a family, each with the
+  same rooms: config, blocks, model, preprocess, postprocess, predictor, loss.
 - `backbones`: trunks shared by families. `layers`: modules shared by families.
 - `ops`: pure functions of tensors.
 - `outputs`, `predictor`, `checkpoint`: leaves that everyone above may import.

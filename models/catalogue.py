@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from models import aot, deformable_detr, mask_rcnn, pointrend
+from models import aot, deformable_detr, mask_rcnn, pointrend, siammask
 from models.published import PUBLICATIONS, PublishedFile
 
 Task = Literal["segment", "semantic", "detect", "track"]
@@ -14,6 +14,7 @@ Config = (
     | pointrend.PointRendConfig
     | deformable_detr.DeformableDetrConfig
     | aot.AotConfig
+    | siammask.SiamMaskConfig
 )
 
 
@@ -45,7 +46,7 @@ class Variant:
 
     @property
     def checkpoint(self) -> str:
-        """Where the preferred file is published, "included", or "not trained yet"."""
+        """Where the preferred file is published, or that there is none; see `Publication`."""
         return PUBLICATIONS[self.name].checkpoint
 
     @property
@@ -85,6 +86,13 @@ _CONFIGS: Mapping[tuple[str, Task], Mapping[str, Config]] = MappingProxyType(
             "aot_l": aot.L,
             "aot_r50_l": aot.R50_L,
             "aot_demo": aot.DEMO,
+        },
+        ("siammask", "track"): {
+            "siammask_davis": siammask.DAVIS,
+            "siammask_vot": siammask.VOT,
+            "siammask_vot_ld": siammask.VOT_LD,
+            "siammask_base": siammask.BASE,
+            "siammask_demo": siammask.DEMO,
         },
     }
 )

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 INCLUDED = "included"
 UNTRAINED = "not trained yet"
+UNPUBLISHED = "never published"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Publication:
         licence: of the weights.
         score: as published, in words.
         files: the same weights, the preferred file first; empty: nobody published them.
-        checkpoint: where the preferred file is, "included", or "not trained yet".
+        checkpoint: where the preferred file is, "included", "not trained yet" or "never published".
     """
 
     licence: str

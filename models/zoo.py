@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models import aot, deformable_detr, mask_rcnn, pointrend
+from models import aot, deformable_detr, mask_rcnn, pointrend, siammask
 from models import checkpoint as checkpoints
 from models.catalogue import VARIANTS, Config, Variant
 from models.checkpoint import Checkpoint, CheckpointError
 from models.predictor import ImagePredictor, VideoPredictor
-from models.published import INCLUDED, UNTRAINED
+from models.published import INCLUDED, UNPUBLISHED, UNTRAINED
 
 
 class UnknownVariant(KeyError):
@@ -46,6 +46,7 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
         "pointrend": _Family(pointrend.PointRend, pointrend.build_predictor),
         "deformable_detr": _Family(deformable_detr.DeformableDetr, deformable_detr.build_predictor),
         "aot": _Family(aot.Aot, aot.build_predictor),
+        "siammask": _Family(siammask.SiamMask, siammask.build_predictor),
     }
 )
 _DEMO_DIR = Path(__file__).parent / "demo"
@@ -117,6 +118,8 @@ def _included(name: str) -> Path:
     location = VARIANTS[name].checkpoint
     if location == UNTRAINED:
         raise CheckpointError(f"{name} has no weights yet; it can only be built and trained")
+    if location == UNPUBLISHED:
+        raise CheckpointError(f"{name} needs weights of your own; nobody has published any")
     if location != INCLUDED:
         raise CheckpointError(f"{name} needs its weights, published at {location}")
     return _DEMO_DIR / f"{name}.safetensors"

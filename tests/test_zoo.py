@@ -10,7 +10,7 @@ from models import zoo
 from models.checkpoint import CheckpointError
 from models.mask_rcnn import MaskRcnn
 from models.predictor import ImagePredictor
-from models.published import PUBLICATIONS
+from models.published import INCLUDED, PUBLICATIONS, UNTRAINED
 from tests.goldens import ROOT, golden, needs_goldens, weights
 
 PUBLISHED = {"mask_rcnn_r50_fpn": "v1-small", "mask_rcnn_r50_fpn_v2": "v2-small"}
@@ -23,7 +23,7 @@ def test_every_variant_says_what_it_is() -> None:
         assert variant.task in ("segment", "semantic", "detect", "track")
         assert variant.licence
         assert variant.score
-        assert bool(variant.files) != name.endswith("_demo")
+        assert bool(variant.files) == ("://" in variant.checkpoint)
         for file in variant.files:
             assert file.url.startswith(("https://", "http://"))
             assert file.file
@@ -48,8 +48,8 @@ def test_files_and_the_beginnings_of_their_digests_are_the_published_ones(name: 
 
 def test_demo_weights_are_the_only_included_ones() -> None:
     for name, variant in zoo.available().items():
-        is_published = "://" in variant.checkpoint
-        assert name.endswith("_demo") != is_published
+        is_ours = variant.checkpoint in (INCLUDED, UNTRAINED)
+        assert name.endswith("_demo") == is_ours
 
 
 @needs_goldens
