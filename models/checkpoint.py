@@ -2,6 +2,7 @@
 
 import argparse
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,12 +18,13 @@ from models import array_pickle
 
 Checkpoint = str | Path | Mapping[str, Any]
 
-_UNUSED_COUNTER = "num_batches_tracked"  # of batch norms; nothing that infers reads it
+_UNUSED_COUNTER = "num_batches_tracked"  # of batch norms
 # Training scripts put the weights under one of these keys, beside optimiser and epoch, and
 # distributed training puts the prefix before every name.
 _WRAPPERS = ("model", "state_dict")
 _PREFIX = "module."
 _SHOWN_NAMES = 10
+_ASKED_FOR = re.compile(r"GLOBAL (\S+)")  # in what torch says of a file that is more than weights
 # What the readers raise for files that are cut short, garbled or of another kind.
 _UNREADABLE = (
     OSError,
@@ -87,6 +89,11 @@ def load_strict(
     module.load_state_dict(fitting, assign=True)
 
 
+def is_counter(name: str) -> bool:
+    """Whether a tensor only counts a norm's batches, which nothing that infers reads."""
+    return name.rpartition(".")[2] == _UNUSED_COUNTER
+
+
 def _read_file(path: Path) -> Any:
     """Whatever the file holds, mapped into memory where its format allows."""
     try:
@@ -99,8 +106,18 @@ def _read_file(path: Path) -> Any:
         is_mappable = zipfile.is_zipfile(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mappable)
     except _UNREADABLE as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise CheckpointError(f"cannot read {path}: {reason}") from error
+        raise CheckpointError(f"cannot read {path}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """One line; torch's own advises to run what the file holds."""
+    text = str(error).strip()
+    harmful = _ASKED_FOR.search(text)
+    if harmful is not None:
+        return f"it asks for {harmful[1]}; only tensors are read from it"
+    if isinstance(error, pickle.UnpicklingError) and "weights_only" in text:
+        return "it holds more than tensors, or is no checkpoint"
+    return text.partition("\n")[0] or type(error).__name__
 
 
 def _to_tensor(name: str, value: Any) -> Tensor:
@@ -114,8 +131,8 @@ def _to_tensor(name: str, value: Any) -> Tensor:
 def _check_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
     """Compare names and shapes, the counters of batch norms aside."""
     problems = {
-        "missing": [name for name in expected if name not in given and not _is_counter(name)],
-        "unexpected": [name for name in given if name not in expected and not _is_counter(name)],
+        "missing": [name for name in expected if name not in given and not is_counter(name)],
+        "unexpected": [name for name in given if name not in expected and not is_counter(name)],
         "misshapen": [
             f"{name} {list(given[name].shape)} instead of {list(own.shape)}"
             for name, own in expected.items()
@@ -125,10 +142,6 @@ def _check_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> N
     texts = [_list(problem, names) for problem, names in problems.items() if names]
     if texts:
         raise CheckpointError("the weights do not fit the network: " + "; ".join(texts))
-
-
-def _is_counter(name: str) -> bool:
-    return name.rpartition(".")[2] == _UNUSED_COUNTER
 
 
 def _list(problem: str, names: list[str]) -> str:

@@ -9,12 +9,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models import aot, deformable_detr, mask_rcnn, pointrend, siammask
+from models import aot, converted, deformable_detr, mask_rcnn, pointrend, siammask
 from models import checkpoint as checkpoints
 from models.catalogue import VARIANTS, Config, Variant
 from models.checkpoint import Checkpoint, CheckpointError
-from models.predictor import ImagePredictor, VideoPredictor
+from models.converted import Origin, read_origin
+from models.label_files import LabelsError, read_labels
+from models.predictor import Category, ImagePredictor, VideoPredictor
 from models.published import INCLUDED, UNPUBLISHED, UNTRAINED
+
+__all__ = [
+    "CheckpointError",
+    "LabelsError",
+    "Origin",
+    "UnknownVariant",
+    "Variant",
+    "available",
+    "build",
+    "convert",
+    "load",
+    "read_labels",
+    "read_origin",
+]
 
 
 class UnknownVariant(KeyError):
@@ -30,10 +46,12 @@ class _Family:
 
     Attributes:
         network: makes a network with fresh weights from a config.
+        load: makes a network from a config and weights by name.
         predictor: makes a predictor from config, weights by name, device and dtype.
     """
 
     network: Callable[[Any], nn.Module]
+    load: Callable[[Any, Mapping[str, Tensor]], nn.Module]
     predictor: Callable[
         [Any, Mapping[str, Tensor], str | torch.device, torch.dtype],
         ImagePredictor | VideoPredictor,
@@ -42,11 +60,17 @@ class _Family:
 
 _FAMILIES: Mapping[str, _Family] = MappingProxyType(
     {
-        "mask_rcnn": _Family(mask_rcnn.MaskRcnn, mask_rcnn.build_predictor),
-        "pointrend": _Family(pointrend.PointRend, pointrend.build_predictor),
-        "deformable_detr": _Family(deformable_detr.DeformableDetr, deformable_detr.build_predictor),
-        "aot": _Family(aot.Aot, aot.build_predictor),
-        "siammask": _Family(siammask.SiamMask, siammask.build_predictor),
+        "mask_rcnn": _Family(mask_rcnn.MaskRcnn, mask_rcnn.load_network, mask_rcnn.build_predictor),
+        "pointrend": _Family(
+            pointrend.PointRend, pointrend.load_network, pointrend.build_predictor
+        ),
+        "deformable_detr": _Family(
+            deformable_detr.DeformableDetr,
+            deformable_detr.load_network,
+            deformable_detr.build_predictor,
+        ),
+        "aot": _Family(aot.Aot, aot.load_network, aot.build_predictor),
+        "siammask": _Family(siammask.SiamMask, siammask.load_network, siammask.build_predictor),
     }
 )
 _DEMO_DIR = Path(__file__).parent / "demo"
@@ -87,8 +111,8 @@ def load(
 
     Args:
         name: a key of `available()`.
-        checkpoint: path or mapping of names to arrays, in the published naming; None: the weights
-            in the repository, which only some variants have.
+        checkpoint: path or mapping of names to arrays, in the published naming, or a file that
+            `convert` wrote; None: the weights in the repository, which only some variants have.
         device: where it shall run.
         overrides: fields of the variant's config to replace.
         dtype: "float32", "bfloat16" or "float16", of convolutions and linear layers.
@@ -99,18 +123,63 @@ def load(
         TypeError: an override names no field of the config.
         ValueError: another dtype.
     """
-    config = _config(name, overrides)
-    if dtype not in _DTYPES:
-        raise ValueError(f"dtype {dtype!r}: one of {', '.join(_DTYPES)} expected")
-    weights = checkpoints.read(_included(name) if checkpoint is None else checkpoint)
-    family = _FAMILIES[VARIANTS[name].family]
-    return family.predictor(config, weights, device, _DTYPES[dtype])
-
-
-def _config(name: str, overrides: Mapping[str, Any] | None) -> Config:
     if name not in VARIANTS:
         raise UnknownVariant(name)
-    return replace(VARIANTS[name].config, **(overrides or {}))
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype {dtype!r}: one of {', '.join(_DTYPES)} expected")
+    if checkpoint is None:
+        checkpoint = _included(name)
+    categories = None if isinstance(checkpoint, Mapping) else _own_categories(name, checkpoint)
+    config = _config(name, overrides, categories)
+    family = _FAMILIES[VARIANTS[name].family]
+    return family.predictor(config, checkpoints.read(checkpoint), device, _DTYPES[dtype])
+
+
+def convert(checkpoint: Path, target: Path, origin: Origin) -> None:
+    """Write a checkpoint's weights as a file in our naming, which `load` reads at once.
+
+    Args:
+        checkpoint: a file in the published naming.
+        target: ends in .safetensors; replaced only by the complete file.
+        origin: of the checkpoint; its categories, if any, are those of the weights.
+
+    Raises:
+        UnknownVariant: there is no such variant.
+        CheckpointError: weights that cannot be read or do not fit, or categories for a network
+            that knows none.
+        ValueError: more or fewer categories than such a network can tell apart.
+        OSError: the target cannot be written.
+    """
+    config = _config(origin.variant, categories=origin.categories)
+    weights = checkpoints.read(checkpoint)
+    network = _FAMILIES[VARIANTS[origin.variant].family].load(config, weights)
+    converted.write(target, network.state_dict(), origin)
+
+
+def _config(
+    name: str,
+    overrides: Mapping[str, Any] | None = None,
+    categories: Mapping[int, Category] | None = None,
+) -> Config:
+    """The variant's config; categories, where given, replace its own before the overrides."""
+    if name not in VARIANTS:
+        raise UnknownVariant(name)
+    config = VARIANTS[name].config
+    if categories is not None:
+        if not hasattr(config, "categories"):
+            raise CheckpointError(f"{name} knows no labels: there is nothing to name")
+        overrides = {"categories": categories, **(overrides or {})}
+    return replace(config, **(overrides or {}))
+
+
+def _own_categories(name: str, path: str | Path) -> Mapping[int, Category] | None:
+    """The categories that a converted file brings along, None where they are the variant's."""
+    origin = read_origin(Path(path))
+    if origin is None:
+        return None
+    if origin.variant != name:
+        raise CheckpointError(f"{path} holds weights of {origin.variant}, not of {name}")
+    return origin.categories
 
 
 def _included(name: str) -> Path:

@@ -10,6 +10,7 @@ import torch
 
 from models import checkpoint
 from models.checkpoint import CheckpointError
+from tests.harmful import Calls
 
 ARRAYS = {
     "float": np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3),
@@ -35,16 +36,6 @@ def test_a_pickle_of_python_2_and_an_old_numpy_is_read(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(old)
     weights = checkpoint.read(tmp_path / "model.pkl")
     assert np.array_equal(weights["w"].numpy(), ARRAYS["float"])
-
-
-class Calls:
-    """Pickles as the call of a function."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return self.call
 
 
 @pytest.mark.parametrize("function", [Path.touch, eval, getattr, np.load, torch.load, Path])

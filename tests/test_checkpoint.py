@@ -1,3 +1,4 @@
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch import nn
 
 from models import checkpoint
 from models.checkpoint import CheckpointError
+from tests.harmful import Calls
 
 
 def network() -> nn.Sequential:
@@ -97,16 +99,6 @@ def test_published_names_are_renamed_before_they_are_compared() -> None:
     assert torch.equal(loaded[0].weight, WEIGHTS["0.weight"])
 
 
-class Harmful:
-    """Asks the unpickler to make a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Callable[..., None], tuple[Path]]:
-        return Path.touch, (self.path,)
-
-
 def truncated(path: Path) -> None:
     torch.save(WEIGHTS, path)
     path.write_bytes(path.read_bytes()[:-200])
@@ -129,8 +121,8 @@ def truncated_legacy(path: Path) -> None:
         lambda _: None,
         lambda path: torch.save([1, 2], path),
         lambda path: torch.save({"epoch": 3}, path),
-        lambda path: path.write_bytes(pickle.dumps(Harmful(path.with_name("made")), 2)),
-        lambda path: torch.save({"w": Harmful(path.with_name("made"))}, path),
+        lambda path: path.write_bytes(pickle.dumps(Calls(Path.touch, path.with_name("made")), 2)),
+        lambda path: torch.save({"w": Calls(Path.touch, path.with_name("made"))}, path),
     ],
 )
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
@@ -141,3 +133,26 @@ def test_a_spoilt_absent_or_harmful_file_is_a_checkpoint_error(
     with pytest.raises(CheckpointError):
         checkpoint.read(tmp_path / name)
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("save", [torch.save, save_legacy, save_wrapped])
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        (Calls(os.system, "touch made"), "posix.system"),
+        (Calls(eval, "open('made', 'w')"), "eval"),
+        (Calls(torch.hub.load_state_dict_from_url, "http://127.0.0.1:9/"), "torch.hub"),
+        (nn.Linear(1, 1), "torch.nn.modules.linear.Linear"),
+    ],
+)
+def test_a_file_that_would_run_something_is_refused_by_its_name_before_it_acts(
+    tmp_path: Path, save: Callable[..., None], harm: object, named: str
+) -> None:
+    save({**WEIGHTS, "harm": harm}, tmp_path / "weights.pth")
+    with pytest.raises(CheckpointError) as refusal:
+        checkpoint.read(tmp_path / "weights.pth")
+    assert "cannot read" in str(refusal.value)
+    assert f"{named}" in str(refusal.value)
+    assert "only tensors are read from it" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert not Path("made").exists()

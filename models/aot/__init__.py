@@ -2,7 +2,7 @@
 
 from models.aot.config import DEMO, R50_L, AotConfig, B, L, S, T
 from models.aot.model import Aot
-from models.aot.predictor import AotPredictor, build_predictor
+from models.aot.predictor import AotPredictor, build_predictor, load_network
 
 __all__ = [
     "DEMO",
@@ -15,4 +15,5 @@ __all__ = [
     "S",
     "T",
     "build_predictor",
+    "load_network",
 ]

@@ -173,6 +173,23 @@ class AotPredictor:
         ]
 
 
+def load_network(config: AotConfig, weights: Mapping[str, Tensor]) -> Aot:
+    """Return the network with the given weights, as trained.
+
+    Args:
+        config: of the network.
+        weights: [any] floating, under the published names.
+
+    Raises:
+        CheckpointError: the weights do not fit.
+    """
+    with torch.device("meta"):
+        model = Aot(config)
+    used = {name: tensor for name, tensor in weights.items() if name not in UNUSED_NAMES}
+    checkpoint.load_strict(model, used)
+    return model
+
+
 def build_predictor(
     config: AotConfig,
     weights: Mapping[str, Tensor],
@@ -183,18 +200,15 @@ def build_predictor(
 
     Args:
         config: of the network.
-        weights: [any] floating, under the published names.
+        weights: [any] floating, see `load_network`.
         device: where it shall run.
         dtype: of convolutions, linear layers and memories.
 
     Raises:
         CheckpointError: the weights do not fit.
     """
-    with torch.device("meta"):
-        model = Aot(config)
-    used = {name: tensor for name, tensor in weights.items() if name not in UNUSED_NAMES}
-    checkpoint.load_strict(model, used)
-    return AotPredictor(inference.prepare(model, device, dtype))
+    network = load_network(config, weights)
+    return AotPredictor(inference.prepare(network, device, dtype))
 
 
 def _pass_by(state: AotState, frame: Frame) -> tuple[AotState, Labelling]:

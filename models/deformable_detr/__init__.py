@@ -10,7 +10,7 @@ from models.deformable_detr.config import (
     DeformableDetrConfig,
 )
 from models.deformable_detr.model import DeformableDetr
-from models.deformable_detr.predictor import DeformableDetrPredictor, build_predictor
+from models.deformable_detr.predictor import DeformableDetrPredictor, build_predictor, load_network
 
 __all__ = [
     "DEMO",
@@ -23,4 +23,5 @@ __all__ = [
     "DeformableDetrConfig",
     "DeformableDetrPredictor",
     "build_predictor",
+    "load_network",
 ]

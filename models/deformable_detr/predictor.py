@@ -83,6 +83,22 @@ class DeformableDetrPredictor:
         return to_detections(outputs, batch.original_sizes, selection)
 
 
+def load_network(config: DeformableDetrConfig, weights: Mapping[str, Tensor]) -> DeformableDetr:
+    """Return the network with the given weights, as trained.
+
+    Args:
+        config: of the network.
+        weights: [any] floating, under the authors' names or Hugging Face's.
+
+    Raises:
+        CheckpointError: the weights do not fit.
+    """
+    with torch.device("meta"):
+        model = DeformableDetr(config)
+    checkpoint.load_strict(model, to_own_names(weights, config))
+    return model
+
+
 def build_predictor(
     config: DeformableDetrConfig,
     weights: Mapping[str, Tensor],
@@ -93,14 +109,12 @@ def build_predictor(
 
     Args:
         config: of the network.
-        weights: [any] floating, under the authors' names or Hugging Face's.
+        weights: [any] floating, see `load_network`.
         device: where it shall run.
         dtype: of convolutions and linear layers.
 
     Raises:
         CheckpointError: the weights do not fit.
     """
-    with torch.device("meta"):
-        model = DeformableDetr(config)
-    checkpoint.load_strict(model, to_own_names(weights, config))
-    return DeformableDetrPredictor(inference.prepare(model, device, dtype))
+    network = load_network(config, weights)
+    return DeformableDetrPredictor(inference.prepare(network, device, dtype))

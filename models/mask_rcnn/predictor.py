@@ -87,6 +87,22 @@ class MaskRcnnPredictor:
         return to_instances(detections, mask_scores, batch.image_sizes, batch.original_sizes)
 
 
+def load_network(config: MaskRcnnConfig, weights: Mapping[str, Tensor]) -> MaskRcnn:
+    """Return the network with the given weights, as trained.
+
+    Args:
+        config: of the network.
+        weights: [any] floating, under the published names, old or new.
+
+    Raises:
+        CheckpointError: the weights do not fit.
+    """
+    with torch.device("meta"):
+        model = MaskRcnn(config)
+    checkpoint.load_strict(model, weights, to_new_name)
+    return model
+
+
 def build_predictor(
     config: MaskRcnnConfig,
     weights: Mapping[str, Tensor],
@@ -97,14 +113,12 @@ def build_predictor(
 
     Args:
         config: of the network.
-        weights: [any] floating, under the published names, old or new.
+        weights: [any] floating, see `load_network`.
         device: where it shall run.
         dtype: of convolutions and linear layers.
 
     Raises:
         CheckpointError: the weights do not fit.
     """
-    with torch.device("meta"):
-        model = MaskRcnn(config)
-    checkpoint.load_strict(model, weights, to_new_name)
-    return MaskRcnnPredictor(inference.prepare(model, device, dtype))
+    network = load_network(config, weights)
+    return MaskRcnnPredictor(inference.prepare(network, device, dtype))

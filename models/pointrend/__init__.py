@@ -10,7 +10,7 @@ from models.pointrend.config import (
     PointRendConfig,
 )
 from models.pointrend.model import PointRend
-from models.pointrend.predictor import PointRendPredictor, build_predictor
+from models.pointrend.predictor import PointRendPredictor, build_predictor, load_network
 
 __all__ = [
     "DEEPLABV3_R50",
@@ -23,4 +23,5 @@ __all__ = [
     "PointRendConfig",
     "PointRendPredictor",
     "build_predictor",
+    "load_network",
 ]

@@ -80,20 +80,13 @@ class PointRendPredictor:
         return maps
 
 
-def build_predictor(
-    config: PointRendConfig,
-    weights: Mapping[str, Tensor],
-    device: str | torch.device,
-    dtype: torch.dtype,
-) -> PointRendPredictor:
-    """Return a predictor with the given weights, its norms folded into the convolutions.
+def load_network(config: PointRendConfig, weights: Mapping[str, Tensor]) -> PointRend:
+    """Return the network with the given weights, as trained.
 
     Args:
         config: of the network.
         weights: [any] floating, under the names of one publication or under ours. Those of
             torchvision's DeepLabV3 may lack the point head; answers then stay coarse.
-        device: where it shall run.
-        dtype: of convolutions and linear layers.
 
     Raises:
         CheckpointError: the weights do not fit.
@@ -105,4 +98,25 @@ def build_predictor(
     with torch.device("meta"):
         model = PointRend(config)
     checkpoint.load_strict(model, ours)
-    return PointRendPredictor(inference.prepare(model, device, dtype))
+    return model
+
+
+def build_predictor(
+    config: PointRendConfig,
+    weights: Mapping[str, Tensor],
+    device: str | torch.device,
+    dtype: torch.dtype,
+) -> PointRendPredictor:
+    """Return a predictor with the given weights, its norms folded into the convolutions.
+
+    Args:
+        config: of the network.
+        weights: [any] floating, see `load_network`.
+        device: where it shall run.
+        dtype: of convolutions and linear layers.
+
+    Raises:
+        CheckpointError: the weights do not fit.
+    """
+    network = load_network(config, weights)
+    return PointRendPredictor(inference.prepare(network, device, dtype))

@@ -105,7 +105,8 @@ MMSEGMENTATION = Naming(
     ignored=("auxiliary_head.",),
 )
 
-OURS = Naming(marker="trunk.", rows=())
+# Converted from a file without a point head, ours has none either.
+OURS = Naming(marker="trunk.", rows=(), may_lack_point_head=True)
 
 NAMINGS = (POINTREND_DEEPLABV3, TORCHVISION, DETECTRON2, MMSEGMENTATION)
 

@@ -167,6 +167,22 @@ class SiamMaskPredictor:
         return tuple(objects)
 
 
+def load_network(config: SiamMaskConfig, weights: Mapping[str, Tensor]) -> SiamMask:
+    """Return the network with the given weights, as trained.
+
+    Args:
+        config: of the network.
+        weights: [any] floating, under the published names.
+
+    Raises:
+        CheckpointError: the weights do not fit.
+    """
+    with torch.device("meta"):
+        model = SiamMask(config)
+    checkpoint.load_strict(model, weights)
+    return model
+
+
 def build_predictor(
     config: SiamMaskConfig,
     weights: Mapping[str, Tensor],
@@ -177,14 +193,12 @@ def build_predictor(
 
     Args:
         config: of the network.
-        weights: [any] floating, under the published names.
+        weights: [any] floating, see `load_network`.
         device: where it shall run.
         dtype: of convolutions and kernels.
 
     Raises:
         CheckpointError: the weights do not fit.
     """
-    with torch.device("meta"):
-        model = SiamMask(config)
-    checkpoint.load_strict(model, weights)
-    return SiamMaskPredictor(inference.prepare(model, device, dtype))
+    network = load_network(config, weights)
+    return SiamMaskPredictor(inference.prepare(network, device, dtype))

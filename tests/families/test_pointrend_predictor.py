@@ -11,7 +11,13 @@ from torch import nn
 from models import checkpoint, pointrend
 from models.checkpoint import CheckpointError
 from models.outputs import SemanticMap
-from models.pointrend import PointRend, PointRendConfig, PointRendPredictor, build_predictor
+from models.pointrend import (
+    PointRend,
+    PointRendConfig,
+    PointRendPredictor,
+    build_predictor,
+    load_network,
+)
 from models.pointrend.model import CoarseOutputs
 from models.pointrend.point_head import PointHead
 from models.pointrend.subdivision import Subdivision
@@ -257,11 +263,13 @@ def test_a_published_file_must_hold_each_tensor_and_no_other(name: str) -> None:
 
 @needs_goldens
 @pytest.mark.parametrize("name", ["deeplabv3_resnet50_coco", "deeplabv3_resnet101_coco"])
-def test_only_torchvisions_file_may_lack_a_point_head(name: str) -> None:
+def test_torchvisions_file_may_lack_a_point_head_and_so_may_ours(name: str) -> None:
     depth = name.split("_")[1].removeprefix("resnet")
     config = _PUBLISHED[f"deeplabv3_resnet{depth}_pointrend"]
     predictor = build_predictor(config, published(name), "cpu", torch.float32)
     assert predictor._model.point_head is None
+    ours = load_network(config, published(name)).state_dict()
+    assert load_network(config, ours).point_head is None
     complete = published(f"deeplabv3_resnet{depth}_pointrend")
     headless = {key: value for key, value in complete.items() if not key.startswith("head.")}
     with pytest.raises(CheckpointError, match="2 missing: point_head"):
