@@ -59,7 +59,7 @@ class Masks(Sequence[Rle]):
 
 @dataclass(frozen=True)
 class InstanceMasks:
-    """Objects found in one picture, best score first.
+    """Objects of one picture: best score first, or in the order of the boxes that were given.
 
     Attributes:
         boxes_xyxy: [n, 4] float32, pixels of the picture.

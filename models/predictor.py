@@ -1,6 +1,6 @@
 """The contract between a loaded network and whoever runs it; nothing here knows a family."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from models.outputs import TrackState, TrackStep
+from models.outputs import InstanceMasks, TrackState, TrackStep
 
 Prompt = Literal["mask", "box"]
 
@@ -54,6 +54,45 @@ class ImagePredictor(Protocol):
         Args:
             images: each [h, w, 3] uint8, RGB.
             options: the family's own, equal for all pictures of the call.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class BoxPrompts:
+    """Boxes that a caller points out in one picture.
+
+    Attributes:
+        boxes_xyxy: [n, 4] floating, pixels of the picture, of some area; cut to the picture.
+        labels: what is in each box, None where the network shall say; empty: it says so for all.
+    """
+
+    boxes_xyxy: npt.NDArray[np.floating[Any]]
+    labels: tuple[int | None, ...] = ()
+
+
+@runtime_checkable
+class BoxSegmenter(ImagePredictor, Protocol):
+    """An image predictor that also makes instances of boxes that it is given."""
+
+    def segment_boxes(
+        self,
+        images: Sequence[np.ndarray],
+        prompts: Sequence[BoxPrompts],
+        *,
+        labels: Collection[int] | None = None,
+    ) -> list[InstanceMasks]:
+        """Return one instance a box of each picture, in the order of the boxes.
+
+        The mask is of what is inside the box, the score the probability of the label there.
+
+        Args:
+            images: each [h, w, 3] uint8, RGB.
+            prompts: one record a picture.
+            labels: where a box comes without a label, it is one of these; None: any.
+
+        Raises:
+            ValueError: no such pictures, boxes or labels.
         """
         ...
 

@@ -8,17 +8,19 @@ from torch import Tensor
 
 from models import checkpoint
 from models.layers import inference
+from models.mask_rcnn import box_prompts
 from models.mask_rcnn.config import MaskRcnnConfig
 from models.mask_rcnn.model import MaskRcnn
 from models.mask_rcnn.postprocess import Selection, detect, to_instances
 from models.mask_rcnn.preprocess import input_shape, preprocess
 from models.mask_rcnn.published_names import to_new_name
+from models.ops.images import to_tensor
 from models.outputs import InstanceMasks
-from models.predictor import Category
+from models.predictor import BoxPrompts, Category
 
 
 class MaskRcnnPredictor:
-    """A Mask R-CNN on its device; see `models.predictor.ImagePredictor`.
+    """A Mask R-CNN on its device; see `models.predictor.BoxSegmenter`.
 
     Args:
         model: ready for inference; its parameters' device and dtype are where and in what it runs.
@@ -73,6 +75,38 @@ class MaskRcnnPredictor:
             images, self.input_shape, lambda bucket: self._run(bucket, selection)
         )
 
+    def segment_boxes(
+        self,
+        images: Sequence[np.ndarray],
+        prompts: Sequence[BoxPrompts],
+        *,
+        labels: Collection[int] | None = None,
+    ) -> list[InstanceMasks]:
+        """Return one instance a box of each picture, in the order of the boxes.
+
+        The second stage runs on the boxes as they are: box head and mask head, no proposals, no
+        correction of the box, no suppression. Pictures run in batches as in `predict`.
+
+        Args:
+            images: each [h, w, 3] uint8, RGB.
+            prompts: one record a picture.
+            labels: where a box comes without a label, it is the likeliest of these; None: of all.
+
+        Raises:
+            ValueError: an image of another shape or dtype, or without pixels; something else than
+                boxes of some area; unknown labels, or not one for each box or picture.
+        """
+        choices = set(self.categories) if labels is None else set(self.categories) & {*labels}
+        if not choices:
+            raise ValueError("labels: none of them has a category")
+        for one in prompts:
+            box_prompts.check(one, self.categories)
+        return inference.in_buckets(
+            list(zip(map(to_tensor, images), prompts, strict=True)),
+            lambda asked: self.input_shape((asked[0].shape[0], asked[0].shape[1])),
+            lambda bucket: self._run_boxes(bucket, choices),
+        )
+
     def _run(self, tensors: list[Tensor], selection: Selection) -> list[InstanceMasks]:
         """Instances of pictures of one input shape, in tensors that may be changed."""
         batch = preprocess([tensor.to(self._device) for tensor in tensors], self._config)
@@ -85,6 +119,21 @@ class MaskRcnnPredictor:
                 torch.cat([found.labels for found in detections]),
             )
         return to_instances(detections, mask_scores, batch.image_sizes, batch.original_sizes)
+
+    def _run_boxes(
+        self, asked: list[tuple[Tensor, BoxPrompts]], choices: Collection[int]
+    ) -> list[InstanceMasks]:
+        """Instances of the boxes of pictures of one input shape."""
+        batch = preprocess([tensor.to(self._device) for tensor, _ in asked], self._config)
+        prompts = [one for _, one in asked]
+        boxes_xyxy = box_prompts.to_input(prompts, batch)
+        with torch.inference_mode():
+            features = self._model.backbone(batch.images.to(self._dtype))
+            class_logits, _ = self._model.roi_heads.box_branch(features, boxes_xyxy)
+            found = box_prompts.judge(prompts, boxes_xyxy, class_logits, choices)
+            labels = torch.cat([one.labels for one in found])
+            mask_scores = self._model.mask_scores(features, boxes_xyxy, labels)
+        return to_instances(found, mask_scores, batch.image_sizes, batch.original_sizes)
 
 
 def load_network(config: MaskRcnnConfig, weights: Mapping[str, Tensor]) -> MaskRcnn:

@@ -10,7 +10,6 @@ from torch import nn
 
 from models.labels import FIGURES
 from models.mask_rcnn import DEMO, MaskRcnn, MaskRcnnConfig, MaskRcnnPredictor, build_predictor
-from models.mask_rcnn.preprocess import preprocess
 from models.outputs import InstanceMasks
 from models.predictor import ImagePredictor
 
@@ -154,16 +153,6 @@ def test_outputs_may_be_changed_by_who_gets_them(predictor: MaskRcnnPredictor) -
     found.scores.mul_(2)
     found.boxes_xyxy.add_(1)
     assert not found.scores.is_inference()
-
-
-def test_masks_of_given_boxes_are_those_of_detections(predictor: MaskRcnnPredictor) -> None:
-    (found,) = predictor.predict([picture(90, 120)])
-    batch = preprocess([torch.from_numpy(picture(90, 120))], predictor._config)
-    scales = (batch.image_sizes / batch.original_sizes).flip(1).repeat(1, 2)
-    with torch.inference_mode():
-        features = predictor._model.backbone(batch.images)
-        prompted = predictor._model.mask_scores(features, [found.boxes_xyxy * scales], found.labels)
-    torch.testing.assert_close(prompted, found.masks._encode.args[0], rtol=0, atol=1e-4)
 
 
 def test_training_proposes_by_its_own_numbers() -> None:
