@@ -15,6 +15,7 @@ from models.siammask.config import SiamMaskConfig
 
 Pair = tuple[float, float]
 Box = tuple[float, float, float, float]
+Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,15 @@ def centre_and_size(box_xyxy: Box) -> tuple[Pair, Pair]:
     return (left + width / 2, top + height / 2), (width, height)
 
 
-def border_colour(frame: Tensor) -> Tensor:
+def border_colour(frame: Tensor) -> Colour:
     """Return the colour that stands for what lies outside, the frame's mean, cut down.
 
     Args:
         frame: [h, w, 3] uint8.
-
-    Returns:
-        [3] uint8.
     """
     pixels = frame.shape[0] * frame.shape[1]
-    return (frame.sum((0, 1), dtype=torch.int64) // pixels).byte()
+    red, green, blue = (frame.sum((0, 1), dtype=torch.int64) // pixels).tolist()
+    return red, green, blue
 
 
 def context_side(size: Pair, config: SiamMaskConfig) -> float:
@@ -84,14 +83,14 @@ def search_window(position: Pair, size: Pair, config: SiamMaskConfig) -> SearchW
     return SearchWindow(position, round(side + 2 * margin), scale)
 
 
-def crop(frame: Tensor, centre: Pair, sides: tuple[int, int], border: Tensor) -> Tensor:
+def crop(frame: Tensor, centre: Pair, sides: tuple[int, int], border: Colour) -> Tensor:
     """Cut a square out of a frame and resize it.
 
     Args:
         frame: [h, w, 3] uint8.
         centre: (x, y), pixels.
         sides: of the square, pixels, and wanted.
-        border: [3] uint8, the colour outside the frame.
+        border: the colour outside the frame.
 
     Returns:
         [m, m, 3] uint8.
@@ -101,7 +100,8 @@ def crop(frame: Tensor, centre: Pair, sides: tuple[int, int], border: Tensor) ->
     """
     side, size = sides
     x, y = (round(place - (side + 1) / 2) for place in centre)
-    return crop_opencv(frame, (x, y), side, size, border)
+    outside = torch.tensor(border, dtype=torch.uint8)
+    return crop_opencv(frame, (x, y), side, size, outside)
 
 
 def to_input(crops: Sequence[Tensor], like: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from torch import Tensor
 from models.layers.sessions import StateReader, check_unique
 from models.siammask.anchors import kernel_size
 from models.siammask.model import BRANCHES, SiamMask
-from models.siammask.preprocess import Pair
 from models.siammask.prompts import MAX_COORDINATE, MIN_SIDE
 from models.siammask.state import FORMAT, SiamMaskState, Target
 
@@ -34,22 +33,20 @@ def restore(tensors: Mapping[str, Tensor], model: SiamMask) -> SiamMaskState:
     is_possible = (positions.abs() <= MAX_COORDINATE) & (sizes >= MIN_SIDE)
     if not (is_possible & (sizes <= 2 * MAX_COORDINATE)).all():
         raise ValueError("the snapshot's targets are not where a target can be")
-    places = zip(object_ids, _pairs(positions), _pairs(sizes), strict=True)
-    targets = tuple(_read_target(reader, *place, model) for place in places)
+    borders = reader.take("borders", torch.uint8, count, 3)
+    own, side = next(model.parameters()), kernel_size(model.config)
+    shape = (BRANCHES, model.config.feature_channels, side, side)
+    targets = tuple(
+        Target(
+            object_id,
+            (x, y),
+            (width, height),
+            (red, green, blue),
+            reader.take(f"kernels.{object_id}", own.dtype, *shape).to(own.device),
+        )
+        for object_id, (x, y), (width, height), (red, green, blue) in zip(
+            object_ids, positions.tolist(), sizes.tolist(), borders.tolist(), strict=True
+        )
+    )
     reader.finish()
     return SiamMaskState(frame, targets)
-
-
-def _read_target(
-    reader: StateReader, object_id: int, position: Pair, size: Pair, model: SiamMask
-) -> Target:
-    own = next(model.parameters())
-    side = kernel_size(model.config)
-    shape = (BRANCHES, model.config.feature_channels, side, side)
-    border = reader.take(f"targets.{object_id}.border", torch.uint8, 3)
-    kernels = reader.take(f"targets.{object_id}.kernels", own.dtype, *shape)
-    return Target(object_id, position, size, border, kernels.to(own.device))
-
-
-def _pairs(pairs: Tensor) -> list[Pair]:
-    return [(first, second) for first, second in pairs.tolist()]

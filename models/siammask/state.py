@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.siammask.preprocess import Box, Pair, around
+from models.siammask.preprocess import Box, Colour, Pair, around
 
 FORMAT = 1  # of `dump`; counts up when the meaning of a tensor changes
 
@@ -24,14 +24,14 @@ class Target:
         object_id: the caller's.
         position: (x, y) of its centre, pixels of the frame.
         size: (width, height), pixels of the frame.
-        border: [3] uint8, RGB: what stands for pixels outside the frame.
+        border: (red, green, blue) bytes: what stands for pixels outside the frame.
         kernels: [3, c, k, k] floating: what it looked like when it was told.
     """
 
     object_id: int
     position: Pair
     size: Pair
-    border: Tensor = field(repr=False)
+    border: Colour
     kernels: Tensor = field(repr=False)
 
     @property
@@ -65,21 +65,11 @@ class SiamMaskState:
     @property
     def nbytes(self) -> int:
         """Memory that it keeps alive, in bytes."""
-        return sum(tensor.nbytes for tensor in self.dump().values())
+        return sum(tensor.nbytes for tensor in self._tensors().values())
 
     def dump(self) -> dict[str, Tensor]:
         """Return all of it as [any] tensors of any dtype, on the CPU, by name."""
-        tensors = {
-            "format": torch.tensor(FORMAT),
-            "frame": torch.from_numpy(self.frame),
-            "object_ids": torch.tensor(self.object_ids, dtype=torch.int64),
-            "positions": _pairs([target.position for target in self.targets]),
-            "sizes": _pairs([target.size for target in self.targets]),
-        }
-        for target in self.targets:
-            tensors[f"targets.{target.object_id}.border"] = target.border
-            tensors[f"targets.{target.object_id}.kernels"] = target.kernels.cpu()
-        return tensors
+        return {name: tensor.cpu() for name, tensor in self._tensors().items()}
 
     def with_targets(self, targets: Mapping[int, Target]) -> "SiamMaskState":
         """Return the state in which known targets are replaced and new ones follow them.
@@ -100,6 +90,16 @@ class SiamMaskState:
         kept = tuple(target for target in self.targets if target.object_id not in object_ids)
         return replace(self, targets=kept)
 
-
-def _pairs(pairs: list[Pair]) -> Tensor:
-    return torch.tensor(pairs, dtype=torch.float64).view(-1, 2)
+    def _tensors(self) -> dict[str, Tensor]:
+        positions = [target.position for target in self.targets]
+        sizes = [target.size for target in self.targets]
+        borders = [target.border for target in self.targets]
+        return {
+            "format": torch.tensor(FORMAT),
+            "frame": torch.from_numpy(self.frame),
+            "object_ids": torch.tensor(self.object_ids, dtype=torch.int64),
+            "positions": torch.tensor(positions, dtype=torch.float64).view(-1, 2),
+            "sizes": torch.tensor(sizes, dtype=torch.float64).view(-1, 2),
+            "borders": torch.tensor(borders, dtype=torch.uint8).view(-1, 3),
+            **{f"kernels.{target.object_id}": target.kernels for target in self.targets},
+        }
