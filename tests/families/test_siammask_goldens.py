@@ -89,11 +89,12 @@ def test_the_decoder_enlarges_by_the_recorded_indices(operators, old, new):
 
 
 class Step:
-    """One step from given outputs."""
+    """One step from given outputs; `changes` to the config."""
 
-    def __init__(self, given, number):
+    def __init__(self, given, number, changes=None):
         case = given.meta["post"][number]
-        self.config, self.number, self.given = CONFIGS[case["config"]], number, given
+        self.config = replace(CONFIGS[case["config"]], **(changes or {}))
+        self.number, self.given = number, given
         self.frame_size = given["image"].shape[:2]
         self.outputs = SearchOutputs(
             torch.from_numpy(self["cls"]).view(1, 2, 5, 25, 25),
