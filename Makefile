@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(DEV_STAMP): $(STAMP)
-	$(PIP) --editable '.[test,dev,train]'
+	$(PIP) --editable '.[test,dev]'
 	@touch $@
 
 install: $(DEV_STAMP) ## virtual environment in .venv with everything

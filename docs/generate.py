@@ -55,9 +55,8 @@ def models_page() -> str:
         for one in zoo.available().values()
     )
     intro = (
-        "A published checkpoint loads unchanged: put the file into the weights folder as "
-        "`<variant>` with its\nown suffix, and name the variant in `MASKD_MODELS`. Included "
-        "weights need nothing."
+        "`maskd weights fetch VARIANT` gets published weights, `MASKD_MODELS=VARIANT` serves them: "
+        "[weights](weights.md).\nIncluded weights need nothing."
     )
     table = _table(("Variant", "Task", "Published score", "Licence", "Weights"), rows)
     return f"{_NOTE}\n\n# Variants\n\n{intro}\n\n{table}\n"
@@ -80,6 +79,8 @@ def main(arguments: list[str]) -> int:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
+    if field.default_factory is not None:
+        return "none"
     return f"`{','.join(value) if isinstance(value, tuple) else value}`"
 
 
@@ -95,7 +96,7 @@ def _values(name: str) -> str:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
     bounds = [f"{sign} {schema[key]}" for key, sign in signs.items() if key in schema]
-    kind = {"integer": "whole number", "array": "list", "string": "text"}.get(
+    kind = {"integer": "whole number", "array": "list", "object": "list", "string": "text"}.get(
         schema["type"], schema["type"]
     )
     return ", ".join([kind, *bounds])

@@ -16,12 +16,13 @@ from models.checkpoint import Checkpoint, CheckpointError
 from models.converted import Origin, read_origin
 from models.label_files import LabelsError, read_labels
 from models.predictor import Category, ImagePredictor, VideoPredictor
-from models.published import INCLUDED, UNPUBLISHED, UNTRAINED
+from models.published import INCLUDED, UNPUBLISHED, UNTRAINED, PublishedFile
 
 __all__ = [
     "CheckpointError",
     "LabelsError",
     "Origin",
+    "PublishedFile",
     "UnknownVariant",
     "Variant",
     "available",

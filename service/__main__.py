@@ -11,6 +11,8 @@ from service import __version__, logs
 from service.app import create_app
 from service.server import Server
 from service.settings import Settings, SettingsError
+from service.weights import command as weights
+from service.weights.errors import WeightsError
 
 _log = logging.getLogger("maskd")
 _BACKLOG = 2048
@@ -19,19 +21,31 @@ _BACKLOG = 2048
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 after a failure, 2 for wrong settings."""
     given = _parser().parse_args(arguments)
-    chosen = {"MASKD_HOST": given.host, "MASKD_PORT": given.port}
+    chosen = {name: value for name, value in vars(given).items() if name.startswith("MASKD_")}
     environ = {**os.environ, **{name: value for name, value in chosen.items() if value}}
     try:
-        settings = Settings.from_env(environ)
+        status: int = given.run(given, Settings.from_env(environ))
+    except SettingsError as error:
+        sys.stderr.write(f"maskd: {error}\n")
+        return 2
+    except WeightsError as error:
+        sys.stderr.write(f"maskd: {error}\n")
+        return 1
+    return status
+
+
+def _serve(given: argparse.Namespace, settings: Settings) -> int:
+    del given
+    try:
         listener = _listen(settings)
-    except (SettingsError, OSError) as error:
+    except OSError as error:
         sys.stderr.write(f"maskd: {error}\n")
         return 2
     with listener:
-        return _serve(settings, listener)
+        return _run(settings, listener)
 
 
-def _serve(settings: Settings, listener: socket.socket) -> int:
+def _run(settings: Settings, listener: socket.socket) -> int:
     logs.configure(settings.log_format)
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -59,8 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"maskd {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     serve = commands.add_parser("serve", help="run the service; settings come from MASKD_*")
-    serve.add_argument("--host", help="address to listen on")
-    serve.add_argument("--port", help="port; 0 picks a free one")
+    serve.add_argument("--host", dest="MASKD_HOST", help="address to listen on")
+    serve.add_argument("--port", dest="MASKD_PORT", help="port; 0 picks a free one")
+    serve.set_defaults(run=_serve)
+    weights.add_parser(commands)
     return parser
 
 

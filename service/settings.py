@@ -54,6 +54,14 @@ class Settings(BaseModel):
         str,
         Field(description="Folder of checkpoints, each `<variant>.safetensors` or `.pth`."),
     ] = "weights"
+    weights_urls: Annotated[
+        Mapping[str, str],
+        Field(
+            default_factory=dict,
+            description="Where `maskd weights fetch` finds a variant's file instead of where it is "
+            "published, as `variant=URL`, comma separated.",
+        ),
+    ]
 
     max_batch_size: Annotated[int, Field(ge=1, description="Pictures in one forward pass.")] = 8
     max_batch_wait_ms: Annotated[
@@ -96,6 +104,16 @@ class Settings(BaseModel):
     @classmethod
     def _split_lists(cls, value: object) -> object:
         return _split(value)
+
+    @field_validator("weights_urls", mode="before")
+    @classmethod
+    def _split_pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        if any(not variant or not url for variant, _, url in pairs):
+            raise ValueError("variant=URL expected, several separated by commas")
+        return {variant: url for variant, _, url in pairs}
 
     @field_validator("models", "devices")
     @classmethod

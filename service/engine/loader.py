@@ -35,7 +35,7 @@ class Loader(Protocol):
 
 
 class ZooLoader:
-    """Variants of `models.zoo`.
+    """Variants of `models.zoo`, and weights that `maskd weights import` gave a name of their own.
 
     Weights are `<variant>.safetensors` or `.pth` of the weights folder, else those included.
 
@@ -49,17 +49,24 @@ class ZooLoader:
 
     def task(self, name: str) -> str:
         """See `Loader`."""
-        variants = zoo.available()
-        if name not in variants:
-            raise zoo.UnknownVariant(name)
-        return variants[name].task
+        return zoo.available()[self._variant(name)].task
 
     def load(self, name: str, device: str) -> ImagePredictor:
         """See `Loader`."""
-        predictor = zoo.load(name, self._checkpoint(name), device, dtype=self._dtype)
+        variant = self._variant(name)
+        predictor = zoo.load(variant, self._checkpoint(name), device, dtype=self._dtype)
         if not isinstance(predictor, ImagePredictor):
             raise EngineStartError(f"{name} follows objects through videos; no route serves it")
         return predictor
+
+    def _variant(self, name: str) -> str:
+        """The variant whose network a model has: its own name, or what its file says."""
+        if name in zoo.available():
+            return name
+        origin = zoo.read_origin(self._weights_dir / f"{Path(name).name}.safetensors")
+        if origin is None or origin.variant not in zoo.available():
+            raise zoo.UnknownVariant(name)
+        return origin.variant
 
     def _checkpoint(self, name: str) -> Path | None:
         """The variant's file in the weights folder, if there is one."""
