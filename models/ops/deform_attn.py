@@ -1,8 +1,7 @@
 """Multi-scale deformable attention: a weighted sum of bilinear samples of several maps.
 
 Every sample is four cells with a weight each, so that a query's answer is one weighted sum of table
-rows: one gather over all levels and points, without a copy of what it sums. Its gradient is slow,
-though: where one is wanted, every level is sampled by itself.
+rows: one gather over all levels and points, without a copy of what it sums.
 """
 
 from collections.abc import Sequence
@@ -40,8 +39,6 @@ def deform_attn(
 
     Source: Zhu et al. 2021, equation 3; Deformable-DETR ms_deform_attn_core_pytorch; differs: none.
     """
-    if torch.is_grad_enabled() and values.requires_grad:
-        return _sample_levels(values, spatial_shapes, sampling_locations, attention_weights)
     batch, _, heads, _ = values.shape
     points = attention_weights.shape[-1]
     framed = _frame(values, spatial_shapes)
@@ -56,27 +53,6 @@ def deform_attn(
     )
     sums = [_gather(table, lattice, picture_rows, *part) for part in parts]
     return torch.cat([part.view(batch, -1, heads * values.shape[-1]) for part in sums], dim=1)
-
-
-def _sample_levels(
-    values: Tensor,
-    spatial_shapes: Sequence[tuple[int, int]],
-    sampling_locations: Tensor,
-    attention_weights: Tensor,
-) -> Tensor:
-    """The same sums, level by level: all samples exist at a time, the gradient is quick."""
-    batch, _, heads, width = values.shape
-    # Locations in half precision would be off by cells.
-    maps = values.permute(0, 2, 3, 1).flatten(0, 1).to(sampling_locations.dtype)  # [b * m, d, s]
-    grids = (2 * sampling_locations - 1).transpose(1, 2).flatten(0, 1)
-    weights = attention_weights.transpose(1, 2).flatten(0, 1)[:, None]  # [b * m, 1, q, l, p]
-    levels = torch.split(maps, [height * width for height, width in spatial_shapes], dim=-1)
-    sums = maps.new_zeros(())
-    for index, (level, shape) in enumerate(zip(levels, spatial_shapes, strict=True)):
-        cells = level.reshape(*level.shape[:2], *shape)
-        samples = F.grid_sample(cells, grids[:, :, index], align_corners=False)  # [b * m, d, q, p]
-        sums = sums + (samples * weights[..., index, :]).sum(-1)
-    return sums.view(batch, heads * width, -1).mT.to(values.dtype)
 
 
 @dataclass(frozen=True)
