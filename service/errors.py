@@ -6,15 +6,29 @@ ServiceError
 │   ├── UnreadableImage       bytes that are no whole picture of an allowed format
 │   ├── UnsupportedMediaType  a content type that no route reads
 │   ├── InvalidOptions        an option out of range, unknown or of the wrong form
-│   └── TooLarge              more bytes or pixels than the limits allow
+│   ├── TooLarge              more bytes or pixels than the limits allow
+│   ├── FrameSizeChanged      a frame of another size than its session's first
+│   └── TooManyObjects        more objects than one session follows
 ├── SlowUpload                the body did not arrive in time
-├── NotFound                  a model or route that does not exist
-├── Overloaded                the queue is full; carries when to come back
+├── NotFound                  a model, session, object or route that does not exist
+├── FrameOutOfOrder           not the frame that the session awaits; carries its index
+├── SessionGone               the session has ended; carries why
+├── SnapshotUnusable          what was kept of the session cannot be read, or is another network's
+├── ComeBack                  carries when to come back
+│   ├── Overloaded            the queue is full
+│   ├── TooManySessions       no room for one more session
+│   ├── SessionBusy           too many requests wait for one session
+│   └── SessionElsewhere      another process has the session
 ├── NotReady                  models are still loading, or the service is draining
 ├── DeadlineExceeded          the answer would come too late
 ├── OutOfMemory               the device cannot hold even this one picture
 └── InferenceFailed           the network raised; details stay in the log
 """
+
+from collections.abc import Mapping
+from typing import Literal
+
+GoneReason = Literal["closed", "idle", "age", "memory", "moved", "lost"]
 
 
 class ServiceError(Exception):
@@ -33,6 +47,12 @@ class ServiceError(Exception):
         self.detail = detail
         self.limit = limit
         self.actual = actual
+
+    @property
+    def facts(self) -> Mapping[str, float | str]:
+        """What a program may want to know of it, by name; nothing that does not apply."""
+        numbers = {"limit": self.limit, "actual": self.actual}
+        return {name: number for name, number in numbers.items() if number is not None}
 
 
 class BadInput(ServiceError):
@@ -59,20 +79,102 @@ class TooLarge(BadInput):
     """The request has more bytes or pixels than the limits allow."""
 
 
+class FrameSizeChanged(BadInput):
+    """The frame has another size than the session's first.
+
+    Args:
+        expected: (height, width) of the first frame, pixels.
+        actual: of this one.
+    """
+
+    def __init__(self, expected: tuple[int, int], actual: tuple[int, int]) -> None:
+        self._sizes = (expected, actual)
+        (height, width), (given_height, given_width) = self._sizes
+        super().__init__(
+            f"The session's frames are {width} x {height} pixels, "
+            f"not {given_width} x {given_height}."
+        )
+
+    @property
+    def facts(self) -> Mapping[str, float | str]:
+        """Both sizes."""
+        (height, width), (given_height, given_width) = self._sizes
+        return {
+            "expected_width": width,
+            "expected_height": height,
+            "actual_width": given_width,
+            "actual_height": given_height,
+        }
+
+
+class TooManyObjects(BadInput):
+    """The session would follow more objects than one may."""
+
+
 class SlowUpload(ServiceError):
     """The body did not arrive before the request's deadline."""
 
 
 class NotFound(ServiceError):
-    """The named model does not exist or is not loaded."""
+    """The named model, session or object does not exist, or is not here any more."""
 
 
-class Overloaded(ServiceError):
-    """The queue is full.
+class FrameOutOfOrder(ServiceError):
+    """The frame is neither the one just answered nor the next one.
+
+    Args:
+        expected: index of the next frame.
+        actual: index of the frame that came.
+    """
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(f"The session awaits frame {expected}, not {actual}.")
+        self.expected = expected
+        self.actual_index = actual
+
+    @property
+    def facts(self) -> Mapping[str, float | str]:
+        """Both indices."""
+        return {"expected_frame_index": self.expected, "actual_frame_index": self.actual_index}
+
+
+class SessionGone(ServiceError):
+    """The session has ended.
+
+    Args:
+        reason: `closed` by its client, `idle` or of too great `age`, `memory` needed by others,
+            `moved` to another process, or `lost` with its device.
+    """
+
+    _TEXTS: Mapping[GoneReason, str] = {
+        "closed": "The session was closed.",
+        "idle": "The session ended, since no request came for it in time.",
+        "age": "The session ended, since it was open as long as a session may be.",
+        "memory": "The session ended, since others needed its memory.",
+        "moved": "The session goes on in another process.",
+        "lost": "The session was lost with its device.",
+    }
+
+    def __init__(self, reason: GoneReason) -> None:
+        super().__init__(self._TEXTS[reason])
+        self.reason = reason
+
+    @property
+    def facts(self) -> Mapping[str, float | str]:
+        """The reason as one word."""
+        return {"reason": self.reason}
+
+
+class SnapshotUnusable(ServiceError):
+    """What was kept of the session cannot be read, or belongs to another network or version."""
+
+
+class ComeBack(ServiceError):
+    """There is no room now.
 
     Args:
         detail: see `ServiceError`.
-        retry_after_s: seconds until the queue should have room, by its own measure.
+        retry_after_s: seconds until there should be room.
         limit: see `ServiceError`.
         actual: see `ServiceError`.
     """
@@ -87,6 +189,22 @@ class Overloaded(ServiceError):
     ) -> None:
         super().__init__(detail, limit=limit, actual=actual)
         self.retry_after_s = retry_after_s
+
+
+class Overloaded(ComeBack):
+    """The queue is full; it comes back by its own measure."""
+
+
+class TooManySessions(ComeBack):
+    """One session more would be more, or take more memory, than the limits allow."""
+
+
+class SessionBusy(ComeBack):
+    """As many requests wait for the session's earlier ones as may."""
+
+
+class SessionElsewhere(ComeBack):
+    """Another process that lives, or may yet, has the session."""
 
 
 class NotReady(ServiceError):

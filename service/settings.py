@@ -77,6 +77,21 @@ class Settings(BaseModel):
         float, Field(gt=0, description="The same bound in millions of pixels.")
     ] = 512.0
 
+    max_sessions: Annotated[int, Field(ge=1, description="Tracking sessions open at once.")] = 64
+    max_session_megabytes: Annotated[
+        float, Field(gt=0, description="Millions of bytes that all sessions may remember.")
+    ] = 4096.0
+    max_session_objects: Annotated[int, Field(ge=1, description="Objects of one session.")] = 20
+    max_session_requests: Annotated[
+        int, Field(ge=1, description="Requests that may wait for the one that a session answers.")
+    ] = 16
+    session_idle_s: Annotated[
+        float, Field(gt=0, description="Seconds without a request after which a session ends.")
+    ] = 300.0
+    session_age_s: Annotated[
+        float, Field(gt=0, description="Seconds after which a session ends in any case.")
+    ] = 3600.0
+
     max_body_bytes: Annotated[int, Field(ge=1, description="Bytes of one request body.")] = (
         32 * 1024 * 1024
     )

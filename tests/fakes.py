@@ -159,6 +159,9 @@ class ManualClock:
     def now(self) -> float:
         return self._now
 
+    def wall(self) -> float:
+        return 1_700_000_000.0 + self._now
+
     def call_at(self, when: float, callback: Callable[[], object]) -> "_ManualTimer":
         timer = _ManualTimer(when, callback)
         self._timers.append(timer)

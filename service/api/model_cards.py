@@ -25,6 +25,7 @@ def describe(model: ModelStatus, settings: Settings) -> ModelReply:
             CategoryReply(id=category.id, name=category.name)
             for category in model.categories.values()
         ],
+        prompts=sorted(model.prompts),
         inputs=[_input(model, width, height) for width, height in _EXAMPLE_SIZES],
         limits=LimitsReply(
             max_body_bytes=settings.max_body_bytes,

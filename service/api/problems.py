@@ -47,14 +47,34 @@ TABLE: Mapping[type[errors.ServiceError], Problem] = MappingProxyType(
         errors.MalformedBody: Problem(400, "malformed-body", "The body cannot be read"),
         errors.UnreadableImage: Problem(400, "unreadable-image", "The picture cannot be read"),
         errors.NotFound: Problem(404, "not-found", "There is no such thing"),
+        errors.FrameOutOfOrder: Problem(
+            409, "frame-out-of-order", "The session awaits another frame"
+        ),
+        errors.SessionElsewhere: Problem(
+            409, "session-elsewhere", "Another process has the session", retryable=True
+        ),
+        errors.SnapshotUnusable: Problem(
+            410, "snapshot-unusable", "What was kept of the session cannot be used"
+        ),
+        errors.SessionGone: Problem(410, "session-gone", "The session has ended"),
         errors.SlowUpload: Problem(408, "slow-upload", "The body came too slowly", retryable=True),
         errors.TooLarge: Problem(413, "too-large", "The picture or the body is too large"),
         errors.UnsupportedMediaType: Problem(
             415, "unsupported-media-type", "Bodies of this type are not read"
         ),
         errors.InvalidOptions: Problem(422, "invalid-options", "An option cannot be used"),
-        errors.Overloaded: Problem(
-            429, "overloaded", "The service is full", retryable=True, retry_after_s=1.0
+        errors.FrameSizeChanged: Problem(
+            422, "frame-size-changed", "The frame has another size than the session's first"
+        ),
+        errors.TooManyObjects: Problem(
+            422, "too-many-objects", "A session does not follow so many objects"
+        ),
+        errors.Overloaded: Problem(429, "overloaded", "The service is full", retryable=True),
+        errors.TooManySessions: Problem(
+            429, "too-many-sessions", "There is no room for another session", retryable=True
+        ),
+        errors.SessionBusy: Problem(
+            429, "session-busy", "Too many requests wait for the session", retryable=True
         ),
         errors.InferenceFailed: Problem(
             500, "inference-failed", "The network failed on this picture"
@@ -101,9 +121,7 @@ async def _on_service_error(request: Request, error: Exception) -> Response:
     wait_s = getattr(error, "retry_after_s", problem.retry_after_s)
     # Whole seconds, rounded up: coming back early only meets the same refusal.
     headers = {} if wait_s is None else {"retry-after": str(max(1, math.ceil(wait_s)))}
-    numbers = {"limit": error.limit, "actual": error.actual}
-    extra = {name: number for name, number in numbers.items() if number is not None}
-    return _reply(request, problem, error.detail, headers=headers, extra=extra)
+    return _reply(request, problem, error.detail, headers=headers, extra=error.facts)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -134,7 +152,7 @@ def _reply(
     detail: str,
     *,
     headers: Mapping[str, str] | None = None,
-    extra: Mapping[str, float] | None = None,
+    extra: Mapping[str, float | str] | None = None,
 ) -> Response:
     record = records.of(request.scope)
     record.reason = problem.code

@@ -197,6 +197,10 @@ class ProblemReply(BaseModel):
     request_id: str
     limit: Annotated[float | None, Field(description="The bound that was broken.")] = None
     actual: Annotated[float | None, Field(description="What was sent instead.")] = None
+    reason: Annotated[str | None, Field(description="Why the session ended.")] = None
+    expected_frame_index: Annotated[
+        int | None, Field(description="The frame that the session awaits.")
+    ] = None
 
 
 class CategoryReply(_Reply):
@@ -237,6 +241,9 @@ class ModelReply(_Reply):
     score: Annotated[str | None, Field(description="As published.")]
     checkpoint: Annotated[str | None, Field(description="Where the weights are published.")]
     categories: list[CategoryReply]
+    prompts: Annotated[
+        list[str], Field(description="What may tell it an object to follow: mask, box.")
+    ]
     inputs: list[InputReply]
     limits: LimitsReply
 

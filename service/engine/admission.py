@@ -27,6 +27,19 @@ class Capacity:
     max_pixels: float
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """Room for one picture, held from before it is decoded until it is answered.
+
+    Attributes:
+        model: the variant that will see it.
+        deadline: monotonic seconds; an answer after it is of no use.
+    """
+
+    model: str
+    deadline: float
+
+
 class Admission:
     """What one model has admitted, and how fast it gets through it.
 

@@ -5,22 +5,26 @@ import logging
 import textwrap
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from models.predictor import ImagePredictor
+from models.predictor import ImagePredictor, VideoPredictor
 from service.engine.admission import Admission, Capacity
 from service.engine.batcher import Batcher
 from service.engine.clock import Clock
 from service.engine.loader import EngineStartError, Loader
 from service.engine.policy import Limits
-from service.engine.pool import Image, LoadedModel
+from service.engine.pool import Loaded, LoadedModel
 from service.engine.replica import Device, Replica, new_thread, resolve_devices
 from service.engine.stats import ModelStats, Stats
+from service.engine.tracker import Lane, LoadedTracker, forward_of
 from service.settings import Settings
 
 _log = logging.getLogger("maskd.engine")
+
+Predictor = ImagePredictor | VideoPredictor
 
 _WARM_UP_SHAPE = (480, 640, 3)
 _MAX_REASON = 500  # characters of the line that says why the start failed
@@ -57,7 +61,7 @@ class Assembly:
         self._cpu_thread = new_thread(Device("cpu"))
         self._threads: list[Executor] = [self._cpu_thread]
 
-    async def load(self, names: Sequence[str]) -> list[LoadedModel]:
+    async def load(self, names: Sequence[str]) -> list[Loaded]:
         """Return the models, each on every device; all are loaded at once and run once.
 
         Raises:
@@ -79,36 +83,87 @@ class Assembly:
         for thread in self._threads:
             thread.shutdown(wait=False)
 
-    async def _load(self, name: str, devices: Sequence[str]) -> LoadedModel:
+    async def _load(self, name: str, devices: Sequence[str]) -> Loaded:
         try:
             task = self._loader.task(name)
             predictors = await asyncio.gather(
                 *(asyncio.to_thread(self._loader.load, name, device) for device in devices)
             )
             replicas = [*map(self._replica, predictors, devices)]
-            picture = np.zeros(_WARM_UP_SHAPE, np.uint8)
-            await asyncio.gather(*(replica.warm_up(picture) for replica in replicas))
+            await asyncio.gather(
+                *(
+                    replica.warm_up(partial(_warm_up, predictor))
+                    for replica, predictor in zip(replicas, predictors, strict=True)
+                )
+            )
         except Exception as error:
             reason = textwrap.shorten(f"{name} cannot be loaded: {error}", _MAX_REASON)
             raise EngineStartError(reason) from error
         _log.info("%s is loaded on %s", name, ", ".join(devices))
-        return LoadedModel(name, task, predictors[0], *self._queue(name, replicas))
+        return self._assemble(name, task, predictors[0], replicas)
 
-    def _replica(self, predictor: ImagePredictor, name: str) -> Replica[Image, Any]:
+    def _replica(self, predictor: Predictor, name: str) -> Replica[Any, Any]:
         device = Device(name)
         thread = self._cpu_thread if name == "cpu" else new_thread(device)
         self._threads.append(thread)
-        return Replica(predictor.predict, device=device, thread=thread, clock=self._clock)
+        return Replica(_forward(predictor), device=device, thread=thread, clock=self._clock)
+
+    def _assemble(
+        self, name: str, task: str, predictor: Predictor, replicas: Sequence[Replica[Any, Any]]
+    ) -> Loaded:
+        """Put bounds and queues in front of the replicas: one queue, or one a lane."""
+        stats = ModelStats(self._stats, name)
+        capacity = Capacity(
+            self._settings.max_queue_images, self._settings.max_queue_megapixels * 1e6
+        )
+        admission = Admission(name, capacity, stats)
+        queue = partial(self._queue, admission=admission, stats=stats)
+        if not isinstance(predictor, VideoPredictor):
+            batcher = queue(replicas, on_lost=self._on_lost)
+            return LoadedModel(name, task, predictor, admission, batcher)
+        lanes: list[Lane] = []
+
+        def lose() -> None:
+            if not any(lane.is_alive for lane in lanes):
+                self._on_lost()
+
+        for replica in replicas:
+            batcher = queue([replica], of_lanes=len(replicas), on_lost=lose)
+            lanes.append(Lane(batcher, predictor.input_shape))
+        return LoadedTracker(name, predictor, admission, tuple(lanes))
 
     def _queue(
-        self, name: str, replicas: Sequence[Replica[Image, Any]]
-    ) -> tuple[Admission, Batcher[Image, Any]]:
-        settings = self._settings
-        stats = ModelStats(self._stats, name)
-        capacity = Capacity(settings.max_queue_images, settings.max_queue_megapixels * 1e6)
-        admission = Admission(name, capacity, stats)
-        limits = Limits(settings.max_batch_size, settings.max_batch_wait_ms)
-        batcher = Batcher(
-            replicas, limits, self._clock, stats, on_ran=admission.measure, on_lost=self._on_lost
+        self,
+        replicas: Sequence[Replica[Any, Any]],
+        *,
+        admission: Admission,
+        stats: ModelStats,
+        on_lost: Callable[[], object],
+        of_lanes: int = 1,
+    ) -> Batcher[Any, Any]:
+        limits = Limits(self._settings.max_batch_size, self._settings.max_batch_wait_ms)
+        return Batcher(
+            replicas,
+            limits,
+            self._clock,
+            stats,
+            on_ran=lambda seconds, answers: admission.measure(seconds / of_lanes, answers),
+            on_lost=on_lost,
         )
-        return admission, batcher
+
+
+def _forward(predictor: Predictor) -> Callable[..., Sequence[Any]]:
+    return forward_of(predictor) if isinstance(predictor, VideoPredictor) else predictor.predict
+
+
+def _warm_up(predictor: Predictor) -> None:
+    """Do once what a first picture, or the first frames of a session, would wait for."""
+    frame = np.zeros(_WARM_UP_SHAPE, np.uint8)
+    if not isinstance(predictor, VideoPredictor):
+        predictor.predict([frame])
+        return
+    height, width = frame.shape[:2]
+    mask = np.ones((height, width), bool)
+    prompt = mask if "mask" in predictor.prompts else np.array([0.0, 0.0, width / 2, height / 2])
+    state, _ = predictor.start(frame, {1: prompt})
+    predictor.step([state], [frame])

@@ -21,6 +21,10 @@ class Clock(Protocol):
         """Return the seconds since some fixed moment; callable from any thread."""
         ...
 
+    def wall(self) -> float:
+        """Return the seconds since 1970 in UTC; they compare between machines, but may jump."""
+        ...
+
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call back on the event loop at `when` or just after."""
         ...
@@ -32,6 +36,10 @@ class MonotonicClock:
     def now(self) -> float:
         """Return monotonic seconds."""
         return time.monotonic()
+
+    def wall(self) -> float:
+        """Return what the machine takes for the time of day."""
+        return time.time()
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call back on the running event loop at `when` or just after."""

@@ -9,26 +9,15 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from service.engine.admission import Ticket
 from service.engine.assembly import Assembly
 from service.engine.clock import Clock, MonotonicClock
 from service.engine.loader import Loader, ZooLoader
-from service.engine.pool import ModelStatus, Pool
+from service.engine.pool import LoadedModel, ModelStatus, Pool
+from service.engine.sessions.sessions import Sessions
 from service.engine.stats import Stats
 from service.errors import DeadlineExceeded, NotReady
 from service.settings import Settings
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """Room for one picture, held from before it is decoded until it is answered.
-
-    Attributes:
-        model: the variant that will see it.
-        deadline: monotonic seconds; an answer after it is of no use.
-    """
-
-    model: str
-    deadline: float
 
 
 @dataclass(frozen=True)
@@ -69,6 +58,7 @@ class Engine:
 
     Attributes:
         registry: what `/metrics` renders.
+        sessions: objects followed through videos.
         failed: set once a model has lost all its devices; only a new process mends that.
     """
 
@@ -92,6 +82,7 @@ class Engine:
             Stats(self.registry),
             self.failed.set,
         )
+        self.sessions = Sessions(settings, self._pool, self._clock)
         self._is_draining = False
 
     async def start(self) -> None:
@@ -172,7 +163,8 @@ class Engine:
             NotReady: the engine was closed, or the model lost its devices, while it waited.
         """
         asked = self._clock.now()
-        answer = await self._pool.get(ticket.model).predict(image, options, ticket.deadline)
+        model = self._pool.get_as(LoadedModel, ticket.model)
+        answer = await model.predict(image, options, ticket.deadline)
         return Prediction(
             output=answer.output,
             model=ticket.model,
@@ -184,6 +176,7 @@ class Engine:
     def drain(self) -> None:
         """Turn not ready and refuse new work; what is admitted goes on."""
         self._is_draining = True
+        self.sessions.drain()
 
     async def aclose(self) -> None:
         """Refuse new work, fail what waits or runs, let the devices go; safe to call twice.
@@ -192,4 +185,5 @@ class Engine:
         """
         self.drain()
         self._pool.close("The service is shutting down.")
+        await self.sessions.aclose()
         self._assembly.close()

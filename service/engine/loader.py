@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from models import zoo
-from models.predictor import ImagePredictor
+from models.predictor import ImagePredictor, VideoPredictor
 from service.settings import Settings
 
 _SUFFIXES = (".safetensors", ".pth")
@@ -25,7 +25,7 @@ class Loader(Protocol):
         """
         ...
 
-    def load(self, name: str, device: str) -> ImagePredictor:
+    def load(self, name: str, device: str) -> ImagePredictor | VideoPredictor:
         """Return the variant's predictor on a device; called off the event loop, many at once.
 
         Raises:
@@ -51,13 +51,9 @@ class ZooLoader:
         """See `Loader`."""
         return zoo.available()[self._variant(name)].task
 
-    def load(self, name: str, device: str) -> ImagePredictor:
+    def load(self, name: str, device: str) -> ImagePredictor | VideoPredictor:
         """See `Loader`."""
-        variant = self._variant(name)
-        predictor = zoo.load(variant, self._checkpoint(name), device, dtype=self._dtype)
-        if not isinstance(predictor, ImagePredictor):
-            raise EngineStartError(f"{name} follows objects through videos; no route serves it")
-        return predictor
+        return zoo.load(self._variant(name), self._checkpoint(name), device, dtype=self._dtype)
 
     def _variant(self, name: str) -> str:
         """The variant whose network a model has: its own name, or what its file says."""

@@ -1,13 +1,13 @@
 """Which models are loaded: each with what it is, whom it lets in, and its queue."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from models.predictor import Category, ImagePredictor
+from models.predictor import Category, ImagePredictor, Prompt
 from service.engine.admission import Admission
 from service.engine.batcher import Batcher
 from service.engine.job import Answer, Bucket
@@ -29,6 +29,7 @@ class ModelStatus:
         state: "ready", or "failed" once all its devices are lost.
         categories: label as found in outputs -> category, in rising label order.
         input_shape: (height, width) of a picture -> those in which the network sees it, pixels.
+        prompts: what may tell it an object to follow; empty for what follows none.
     """
 
     name: str
@@ -37,6 +38,37 @@ class ModelStatus:
     state: Literal["ready", "failed"]
     categories: Mapping[int, Category]
     input_shape: Callable[[tuple[int, int]], tuple[int, int]]
+    prompts: frozenset[Prompt] = frozenset()
+
+
+class Loaded(Protocol):
+    """What the pool knows of a model of any kind."""
+
+    @property
+    def name(self) -> str:
+        """Its variant."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """What it does, as the routes call it."""
+        ...
+
+    @property
+    def status(self) -> ModelStatus:
+        """What others may see of it now."""
+        ...
+
+    def admit(self, pixels: int, left_s: float) -> AbstractContextManager[None]:
+        """Hold room for one picture as long as the block runs."""
+        ...
+
+    def close(self, reason: str) -> None:
+        """Fail whatever waits or runs, with `reason` for the callers."""
+        ...
+
+
+Kind = TypeVar("Kind", bound=Loaded)
 
 
 @dataclass(frozen=True)
@@ -97,6 +129,10 @@ class LoadedModel:
         shape = self.predictor.input_shape((height, width))
         return await self.batcher.run(image, Bucket.of(shape, options), deadline)
 
+    def close(self, reason: str) -> None:
+        """Fail whatever waits or runs, with `reason` for the callers."""
+        self.batcher.close(reason)
+
 
 class Pool:
     """The loaded models.
@@ -105,9 +141,9 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        self._models: dict[str, LoadedModel] = {}
+        self._models: dict[str, Loaded] = {}
 
-    def fill(self, models: Sequence[LoadedModel]) -> None:
+    def fill(self, models: Sequence[Loaded]) -> None:
         """Make loaded models known; the first of a task is its default."""
         self._models = {model.name: model for model in models}
 
@@ -116,7 +152,7 @@ class Pool:
         """Of every model, in the order that they came in."""
         return tuple(model.status for model in self._models.values())
 
-    def get(self, name: str) -> LoadedModel:
+    def get(self, name: str) -> Loaded:
         """Return the model of that name.
 
         Raises:
@@ -129,7 +165,28 @@ class Pool:
             raise NotFound(f"No model {name[:_SHOWN]} is loaded; loaded are {loaded}.")
         return models[name]
 
-    def find(self, task: str, name: str | None) -> LoadedModel:
+    def get_as(self, kind: type[Kind], name: str) -> Kind:
+        """Return the model of that name, which must be of a kind.
+
+        Raises:
+            NotReady: models are still loading.
+            NotFound: it is not loaded.
+            InvalidOptions: it is of another kind.
+        """
+        model = self.get(name)
+        if not isinstance(model, kind):
+            raise InvalidOptions(f"The model {name} can {model.task}, which is not asked here.")
+        return model
+
+    def of_kind(self, kind: type[Kind]) -> tuple[Kind, ...]:
+        """Return the models of a kind, in the order of the settings.
+
+        Raises:
+            NotReady: models are still loading.
+        """
+        return tuple(model for model in self._loaded().values() if isinstance(model, kind))
+
+    def find(self, task: str, name: str | None) -> Loaded:
         """Return the model of that name, or the task's first.
 
         Raises:
@@ -147,15 +204,15 @@ class Pool:
     def close(self, reason: str) -> None:
         """Fail whatever waits or runs, with `reason` for the callers."""
         for model in self._models.values():
-            model.batcher.close(reason)
+            model.close(reason)
 
-    def _default(self, task: str) -> LoadedModel:
+    def _default(self, task: str) -> Loaded:
         for model in self._loaded().values():
             if model.task == task:
                 return model
         raise NotFound(f"No model that can {task} is loaded.")
 
-    def _loaded(self) -> dict[str, LoadedModel]:
+    def _loaded(self) -> dict[str, Loaded]:
         if not self._models:
             raise NotReady("Models are still loading.")
         return self._models

@@ -115,9 +115,13 @@ class Replica(Generic[Item, Output]):
         """Run a batch; any exception of the future means that this replica is lost."""
         return asyncio.wrap_future(self._thread.submit(self._work, batch))
 
-    async def warm_up(self, item: Item) -> None:
-        """Run one item, for what a first pass alone has to do; raise whatever it raises."""
-        await asyncio.wrap_future(self._thread.submit(self._forward, [item]))
+    async def warm_up(self, call: Callable[[], object]) -> None:
+        """Make a call in the thread, for what a first pass alone has to do; raise what it raises.
+
+        Args:
+            call: runs the network once.
+        """
+        await asyncio.wrap_future(self._thread.submit(call))
 
     def _work(self, batch: Batch[Item, Output]) -> Ran[Item, Output]:
         started = self._clock.now()

@@ -1,6 +1,6 @@
 """The engine's metrics, declared once; the model is always a label."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -62,6 +62,8 @@ class Stats:
 class ModelStats:
     """One model's share of them.
 
+    State: `_queues`, how to read each of the model's queues.
+
     Args:
         stats: of the engine.
         model: its name.
@@ -70,6 +72,7 @@ class ModelStats:
     def __init__(self, stats: Stats, model: str) -> None:
         self._stats = stats
         self._model = model
+        self._queues: list[tuple[Reading, Reading, Reading]] = []
 
     def watch_admission(self, images: Reading, pixels: Reading) -> None:
         """Show what is admitted whenever somebody looks."""
@@ -77,10 +80,13 @@ class ModelStats:
         self._stats.admitted_pixels.labels(self._model).set_function(pixels)
 
     def watch_queue(self, queued: Reading, running: Reading, oldest_wait_s: Reading) -> None:
-        """Show where jobs are whenever somebody looks."""
-        self._stats.queue_images.labels(self._model).set_function(queued)
-        self._stats.running_images.labels(self._model).set_function(running)
-        self._stats.oldest_wait.labels(self._model).set_function(oldest_wait_s)
+        """Show where the jobs of one more queue are whenever somebody looks."""
+        self._queues.append((queued, running, oldest_wait_s))
+        all_queued, all_running, all_oldest = zip(*self._queues, strict=True)
+        show = self._stats
+        show.queue_images.labels(self._model).set_function(lambda: sum(_read(all_queued)))
+        show.running_images.labels(self._model).set_function(lambda: sum(_read(all_running)))
+        show.oldest_wait.labels(self._model).set_function(lambda: max(_read(all_oldest)))
 
     def replica_up(self, device: str, *, is_up: bool) -> None:
         """Note whether a replica works."""
@@ -106,3 +112,7 @@ class ModelStats:
     def ended(self, outcome: str) -> None:
         """Count an end by its name."""
         self._stats.jobs.labels(self._model, outcome).inc()
+
+
+def _read(readings: Iterable[Reading]) -> list[float]:
+    return [reading() for reading in readings]

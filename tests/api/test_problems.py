@@ -1,7 +1,7 @@
 """Every error has one status and one stable code, and one shape."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fastapi import FastAPI, HTTPException, Query
@@ -18,11 +18,19 @@ EXPECTED = {
     errors.MalformedBody: (400, "malformed-body"),
     errors.UnreadableImage: (400, "unreadable-image"),
     errors.NotFound: (404, "not-found"),
+    errors.FrameOutOfOrder: (409, "frame-out-of-order"),
+    errors.SessionElsewhere: (409, "session-elsewhere"),
+    errors.SessionGone: (410, "session-gone"),
+    errors.SnapshotUnusable: (410, "snapshot-unusable"),
     errors.SlowUpload: (408, "slow-upload"),
     errors.TooLarge: (413, "too-large"),
     errors.UnsupportedMediaType: (415, "unsupported-media-type"),
     errors.InvalidOptions: (422, "invalid-options"),
+    errors.FrameSizeChanged: (422, "frame-size-changed"),
+    errors.TooManyObjects: (422, "too-many-objects"),
     errors.Overloaded: (429, "overloaded"),
+    errors.TooManySessions: (429, "too-many-sessions"),
+    errors.SessionBusy: (429, "session-busy"),
     errors.InferenceFailed: (500, "inference-failed"),
     errors.NotReady: (503, "not-ready"),
     errors.DeadlineExceeded: (504, "deadline-exceeded"),
@@ -35,9 +43,29 @@ def leaves(kind: type[errors.ServiceError]) -> set[type[errors.ServiceError]]:
     return {kind} if not below else set().union(*map(leaves, below))
 
 
+# Kinds that word themselves, with what else they tell.
+WORDED: tuple[tuple[errors.ServiceError, str, dict[str, float | str]], ...] = (
+    (
+        errors.FrameOutOfOrder(expected=4, actual=7),
+        "The session awaits frame 4, not 7.",
+        {"expected_frame_index": 4, "actual_frame_index": 7},
+    ),
+    (
+        errors.FrameSizeChanged((48, 64), (50, 70)),
+        "The session's frames are 64 x 48 pixels, not 70 x 50.",
+        {"expected_width": 64, "expected_height": 48, "actual_width": 70, "actual_height": 50},
+    ),
+    (
+        errors.SessionGone("idle"),
+        "The session ended, since no request came for it in time.",
+        {"reason": "idle"},
+    ),
+)
+
+
 def make(kind: type[errors.ServiceError], **numbers: float) -> errors.ServiceError:
-    if kind is errors.Overloaded:
-        return errors.Overloaded("It is so.", retry_after_s=2.2, **numbers)
+    if issubclass(kind, errors.ComeBack):
+        return kind("It is so.", retry_after_s=2.2, **numbers)
     return kind("It is so.", **numbers)
 
 
@@ -80,12 +108,29 @@ def test_no_two_kinds_share_a_code() -> None:
     assert len(set(codes)) == len(codes)
 
 
-@pytest.mark.parametrize("kind", EXPECTED)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in EXPECTED if kind not in {type(error) for error, _, _ in WORDED}]
+)
 async def test_a_service_error_becomes_its_problem(kind: type[errors.ServiceError]) -> None:
     body = content(await reply_to(make(kind, limit=5, actual=7)))
     assert (body["status"], body["code"]) == EXPECTED[kind]
     assert body["detail"] == "It is so."
     assert (body["limit"], body["actual"]) == (5, 7)
+
+
+@pytest.mark.parametrize(("error", "detail", "facts"), WORDED)
+async def test_a_kind_that_words_itself_tells_its_facts(
+    error: errors.ServiceError, detail: str, facts: dict[str, float | str]
+) -> None:
+    body = content(await reply_to(error))
+    assert (body["status"], body["code"]) == EXPECTED[type(error)]
+    assert body["detail"] == detail
+    assert facts.items() <= body.items()
+
+
+@pytest.mark.parametrize("reason", get_args(errors.GoneReason))
+def test_every_reason_of_a_session_s_end_has_its_words(reason: errors.GoneReason) -> None:
+    assert errors.SessionGone(reason).detail.startswith("The session ")
 
 
 async def test_bounds_are_left_out_where_none_was_broken() -> None:

@@ -6,8 +6,8 @@ from safetensors.torch import save_file
 
 from models import zoo
 from models.checkpoint import CheckpointError
-from models.predictor import ImagePredictor
-from service.engine.loader import EngineStartError, ZooLoader
+from models.predictor import ImagePredictor, VideoPredictor
+from service.engine.loader import ZooLoader
 from service.settings import Settings
 
 
@@ -45,7 +45,8 @@ def test_a_file_of_the_weights_folder_goes_before_the_included(tmp_path: Path, s
         loader_of(tmp_path).load("mask_rcnn_demo", "cpu")
 
 
-def test_networks_that_follow_objects_through_videos_are_refused(tmp_path: Path) -> None:
+def test_networks_that_follow_objects_through_videos_are_loaded_too(tmp_path: Path) -> None:
     save_file(dict(zoo.build("aot_demo").state_dict()), tmp_path / "aot_demo.safetensors")
-    with pytest.raises(EngineStartError, match="aot_demo follows objects through videos"):
-        loader_of(tmp_path).load("aot_demo", "cpu")
+    loader = loader_of(tmp_path)
+    assert loader.task("aot_demo") == "track"
+    assert isinstance(loader.load("aot_demo", "cpu"), VideoPredictor)
