@@ -85,6 +85,13 @@ class Settings(BaseModel):
     max_session_requests: Annotated[
         int, Field(ge=1, description="Requests that may wait for the one that a session answers.")
     ] = 16
+    session_gather_ms: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Longest wait of a frame for those of other sessions that answer promptly.",
+        ),
+    ] = 25.0
     session_idle_s: Annotated[
         float, Field(gt=0, description="Seconds without a request after which a session ends.")
     ] = 300.0

@@ -5,6 +5,7 @@ import logging
 import textwrap
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,8 +15,9 @@ from models.predictor import ImagePredictor, VideoPredictor
 from service.engine.admission import Admission, Capacity
 from service.engine.batcher import Batcher
 from service.engine.clock import Clock
+from service.engine.company import Rhythms
 from service.engine.loader import EngineStartError, Loader
-from service.engine.policy import Limits
+from service.engine.policy import Company, Limits
 from service.engine.pool import Loaded, LoadedModel
 from service.engine.replica import Device, Replica, new_thread, resolve_devices
 from service.engine.stats import ModelStats, Stats
@@ -128,8 +130,9 @@ class Assembly:
                 self._on_lost()
 
         for replica in replicas:
-            batcher = queue([replica], of_lanes=len(replicas), on_lost=lose)
-            lanes.append(Lane(batcher, predictor.input_shape))
+            build = partial(queue, [replica], of_lanes=len(replicas), on_lost=lose)
+            rhythms = Rhythms(self._settings.session_gather_ms / 1e3)
+            lanes.append(Lane(build, predictor.input_shape, rhythms, self._clock))
         return LoadedTracker(name, predictor, admission, tuple(lanes))
 
     def _queue(
@@ -139,12 +142,13 @@ class Assembly:
         admission: Admission,
         stats: ModelStats,
         on_lost: Callable[[], object],
+        company: Callable[[], Company] = dict,
         of_lanes: int = 1,
     ) -> Batcher[Any, Any]:
         limits = Limits(self._settings.max_batch_size, self._settings.max_batch_wait_ms)
         return Batcher(
             replicas,
-            limits,
+            lambda: replace(limits, company=company()),
             self._clock,
             stats,
             on_ran=lambda seconds, answers: admission.measure(seconds / of_lanes, answers),

@@ -28,7 +28,7 @@ class Batcher(Generic[Item, Output]):
 
     Args:
         replicas: at least one, in order of preference.
-        limits: bounds of a batch.
+        limits: gives the bounds of the next batch.
         clock: deadlines are by it.
         stats: of the model.
         on_ran: told of each stretch of work its seconds, as if all replicas shared it, and answers.
@@ -38,7 +38,7 @@ class Batcher(Generic[Item, Output]):
     def __init__(
         self,
         replicas: Sequence[Replica[Item, Output]],
-        limits: Limits,
+        limits: Callable[[], Limits],
         clock: Clock,
         stats: ModelStats,
         *,
@@ -99,6 +99,10 @@ class Batcher(Generic[Item, Output]):
             self._leave(job)
             raise
 
+    def look_again(self) -> None:
+        """Decide anew, since somebody who was expected will not come."""
+        self._step()
+
     def close(self, reason: str) -> None:
         """Take no more jobs and fail those that are here, with `reason` for their callers."""
         self._closed = reason
@@ -123,7 +127,7 @@ class Batcher(Generic[Item, Output]):
             self._clock.now(),
             idle=len(self._replicas) - len(self._running),
             busy=len(self._running),
-            limits=self._limits,
+            limits=self._limits(),
         )
 
     def _start(self, jobs: tuple[Job[Item, Output], ...], reason: Reason) -> None:

@@ -4,9 +4,8 @@ Nothing here waits, settles or looks into a job, so every rule can be tried on e
 """
 
 import math
-from collections import Counter
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -34,6 +33,9 @@ J = TypeVar("J", bound=Queued)
 Reason = Literal["full", "idle", "waited"]
 
 
+Company = Mapping[Hashable, float]
+
+
 @dataclass(frozen=True)
 class Limits:
     """Bounds of a batch.
@@ -41,10 +43,12 @@ class Limits:
     Attributes:
         max_batch_size: jobs in it.
         max_wait_ms: longest wait of a job for company while a replica is free and another runs.
+        company: bucket -> until when more jobs of it are expected; none where it is not listed.
     """
 
     max_batch_size: int
     max_wait_ms: float
+    company: Company = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Run(Generic[J]):
 
     Attributes:
         jobs: of one bucket, oldest first.
-        reason: `full`: no more fit; `idle`: nothing else ran; `waited`: they waited long enough.
+        reason: `full`: no more fit; `idle`: nothing else ran, and nobody was expected any more;
+            `waited`: they waited long enough.
     """
 
     jobs: tuple[J, ...]
@@ -78,15 +83,21 @@ Decision = Run[J] | Expire[J] | Wait
 
 
 def decide(
-    queue: Sequence[J], running: Sequence[J], now: float, *, idle: int, busy: int, limits: Limits
+    queue: Sequence[J],
+    running: Sequence[J],
+    now: float,
+    *,
+    idle: int,
+    busy: int,
+    limits: Limits,
 ) -> Decision[J]:
     """Return what to do now.
 
     Whoever is late ends, running or not. An idle model runs its oldest job at once, with those of
-    the same bucket that wait too. Where one replica runs and another is free, waiting a little
-    makes better batches: jobs gather until a batch is full or the oldest of all has waited
-    `max_wait_ms`. From then on the oldest goes before any other bucket's full batch, so that none
-    starves.
+    the same bucket that wait too. Where waiting a little makes better batches, jobs gather: while
+    one replica runs and another is free, until a batch is full or its oldest has waited
+    `max_wait_ms`; where others are known to come soon, until they must have come. Of those that
+    need not gather any longer the one with the oldest job goes first, so that none starves.
 
     Args:
         queue: jobs that wait, oldest first.
@@ -101,25 +112,18 @@ def decide(
         return Expire(tuple(job for job in (*queue, *running) if job.deadline <= now))
     if not queue or not idle:
         return Wait(first_deadline)
-    gathered_at = queue[0].queued_at + limits.max_wait_ms / 1e3
-    run = _gathered(queue, limits, must_run=not busy, has_waited=now >= gathered_at)
-    return run or Wait(min(gathered_at, first_deadline))
-
-
-def _gathered(
-    queue: Sequence[J], limits: Limits, *, must_run: bool, has_waited: bool
-) -> Run[J] | None:
-    """The batch that need not gather any longer, if there is one."""
-    oldest = _batch(queue, queue[0].bucket, limits)
-    if len(oldest) == limits.max_batch_size:
-        return Run(oldest, "full")
-    if must_run:
-        return Run(oldest, "idle")
-    if has_waited:
-        return Run(oldest, "waited")
-    counts = Counter(job.bucket for job in queue)
-    full = next((bucket for bucket in counts if counts[bucket] >= limits.max_batch_size), None)
-    return None if full is None else Run(_batch(queue, full, limits), "full")
+    until = first_deadline
+    for bucket in dict.fromkeys(job.bucket for job in queue):
+        batch = _batch(queue, bucket, limits)
+        if len(batch) == limits.max_batch_size:
+            return Run(batch, "full")
+        gathered_at = limits.company.get(bucket, -math.inf)
+        if busy:
+            gathered_at = max(gathered_at, batch[0].queued_at + limits.max_wait_ms / 1e3)
+        if now >= gathered_at:
+            return Run(batch, "waited" if busy else "idle")
+        until = min(until, gathered_at)
+    return Wait(until)
 
 
 def _batch(queue: Sequence[J], bucket: Hashable, limits: Limits) -> tuple[J, ...]:

@@ -13,6 +13,8 @@ from models.outputs import TrackState, TrackStep
 from models.predictor import Prompt, VideoPredictor
 from service.engine.admission import Admission
 from service.engine.batcher import Batcher
+from service.engine.clock import Clock
+from service.engine.company import Rhythms
 from service.engine.job import Answer, Bucket
 from service.engine.pool import ModelStatus
 
@@ -43,18 +45,26 @@ def forward_of(predictor: VideoPredictor) -> Callable[..., list[Any]]:
 class Lane:
     """One replica of a tracker, with the sessions whose states are on its device.
 
+    A session stays with its lane: its state never moves between devices while the process lives.
+
     Args:
-        batcher: the replica's queue.
+        build_batcher: makes the replica's queue, given its `company`.
         input_shape: of the predictor.
+        rhythms: of the lane's sessions.
+        clock: of the queue.
     """
 
     def __init__(
         self,
-        batcher: Batcher[Any, Any],
+        build_batcher: Callable[..., Batcher[Any, Any]],
         input_shape: Callable[[tuple[int, int]], tuple[int, int]],
+        rhythms: Rhythms,
+        clock: Clock,
     ) -> None:
-        self.batcher = batcher
+        self.batcher = build_batcher(company=lambda: rhythms.expected(clock.now()))
         self._input_shape = input_shape
+        self._rhythms = rhythms
+        self._clock = clock
 
     @property
     def is_alive(self) -> bool:
@@ -72,7 +82,9 @@ class Lane:
         """
         return await self._call("start", (frame, objects), deadline)
 
-    async def step(self, state: TrackState, frame: Frame, deadline: float) -> Answer[TrackStep]:
+    async def step(
+        self, session_id: str, state: TrackState, frame: Frame, deadline: float
+    ) -> Answer[TrackStep]:
         """Return the session one frame further, together with others; see `VideoPredictor.step`.
 
         Raises:
@@ -80,7 +92,16 @@ class Lane:
         """
         height, width = frame.shape[:2]
         bucket = Bucket.of(self._input_shape((height, width)), {"call": "step"})
-        return await self.batcher.run((state, frame), bucket, deadline)
+        self._rhythms.came(session_id, bucket, self._clock.now())
+        try:
+            return await self.batcher.run((state, frame), bucket, deadline)
+        finally:
+            self._rhythms.answered(session_id, self._clock.now())
+
+    def forget(self, session_id: str) -> None:
+        """Wait for frames of the session no more."""
+        self._rhythms.forget(session_id)
+        self.batcher.look_again()
 
     async def add_objects(
         self, state: TrackState, objects: Objects, deadline: float

@@ -41,7 +41,7 @@ class Stand:
                 Replica(self._forward, device=device, thread=thread, clock=self.clock)
                 for device, thread in zip(self.devices, self.threads, strict=True)
             ],
-            limits,
+            lambda: limits,
             self.clock,
             ModelStats(Stats(self.registry), "fake"),
             on_ran=lambda seconds, answers: self.paces.append((seconds, answers)),

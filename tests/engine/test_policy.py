@@ -1,5 +1,7 @@
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,32 @@ def test_running_jobs_are_looked_at_again_at_their_deadline() -> None:
     assert decide([], running, 1.0, idle=0, busy=1, limits=LIMITS) == Wait(4.0)
 
 
+def test_an_idle_model_waits_for_those_who_are_expected() -> None:
+    queue, company = queue_of("a"), {"a": 3.0, "b": 9.0}
+    look = partial(decide, queue, [], idle=1, busy=0, limits=replace(LIMITS, company=company))
+    assert look(2.5) == Wait(3.0)
+    assert look(3.0) == Run((queue[0],), "idle")
+
+
+def test_a_full_batch_waits_for_nobody() -> None:
+    queue = queue_of("aaa")
+    decision = decide(queue, [], 0.0, idle=1, busy=0, limits=replace(LIMITS, company={"a": 3.0}))
+    assert decision == Run(tuple(queue), "full")
+
+
+def test_a_bucket_that_expects_nobody_goes_before_one_that_gathers() -> None:
+    queue = queue_of("aba")
+    look = partial(decide, queue, [], idle=1, busy=0, limits=replace(LIMITS, company={"a": 3.0}))
+    assert look(1.0) == Run((queue[1],), "idle")
+    assert look(3.0) == Run((queue[0], queue[2]), "idle")
+
+
+def test_gathering_ends_with_the_deadline_of_whoever_waits() -> None:
+    queue = [Waiting("a", deadline=2.0)]
+    decision = decide(queue, [], 1.0, idle=1, busy=0, limits=replace(LIMITS, company={"a": 3.0}))
+    assert decision == Wait(2.0)
+
+
 waiting = st.builds(
     Waiting,
     bucket=st.sampled_from("abc"),
@@ -90,6 +118,28 @@ queues = st.lists(waiting, max_size=12).map(lambda jobs: sorted(jobs, key=lambda
 limits_of_any_kind = st.builds(Limits, st.integers(1, 4), st.floats(0, 5000))
 moments = st.floats(10, 20)
 counts = st.integers(0, 3)
+companies = st.dictionaries(st.sampled_from("abc"), st.floats(0, 30))
+
+
+@given(queues, moments, limits_of_any_kind, companies)
+def test_an_idle_model_gathers_only_while_somebody_is_expected(
+    queue: list[Waiting], now: float, limits: Limits, company: dict[str, float]
+) -> None:
+    queue = [Waiting(job.bucket, job.queued_at) for job in queue]
+    decision = decide(queue, [], now, idle=1, busy=0, limits=replace(limits, company=company))
+    done = [job for job in queue if company.get(job.bucket, 0.0) <= now]
+    counts = Counter(job.bucket for job in queue)
+    full = [bucket for bucket in counts if counts[bucket] >= limits.max_batch_size]
+    if isinstance(decision, Run):
+        first = decision.jobs[0]
+        assert first.bucket in full or first is done[0]
+        earlier = queue[: queue.index(first)]
+        assert not any(job in done or job.bucket in full for job in earlier)
+    else:
+        assert isinstance(decision, Wait)
+        assert not done
+        assert not full
+        assert decision.until == min((company[job.bucket] for job in queue), default=math.inf)
 
 
 @given(queues, queues, moments, counts, counts, limits_of_any_kind)

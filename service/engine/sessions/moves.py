@@ -92,7 +92,7 @@ class Moves:
             raise FrameOutOfOrder(expected=at.frame_index + 1, actual=frame_index)
         _check_size(at, frame)
         asked = self._clock.now()
-        stepped = await session.lane.step(at.state, frame, deadline)
+        stepped = await session.lane.step(session.id, at.state, frame, deadline)
         answer = replace(
             at.answer,
             frame_index=at.frame_index + 1,

@@ -11,8 +11,6 @@ from service.engine.sessions.lifetime import Bounds
 from service.engine.sessions.session import Session
 from service.errors import GoneReason, SessionGone, TooManySessions
 
-_REMEMBERED = 10_000  # ended sessions whose reason is still told
-
 
 class Store:
     """Sessions by id.
@@ -23,11 +21,13 @@ class Store:
     Args:
         bounds: of all.
         clock: sessions live by it.
+        remembered: ended sessions whose reason is still told.
     """
 
-    def __init__(self, bounds: Bounds, clock: Clock) -> None:
+    def __init__(self, bounds: Bounds, clock: Clock, *, remembered: int = 10_000) -> None:
         self.bounds = bounds
         self._clock = clock
+        self._remembered = remembered
         self._open: dict[str, Session] = {}
         self._reserved = 0
         self._ended: OrderedDict[str, GoneReason] = OrderedDict()
@@ -100,8 +100,9 @@ class Store:
         if self._open.pop(session.id, None) is None:
             return
         session.end = reason
+        session.lane.forget(session.id)
         self._ended[session.id] = reason
-        if len(self._ended) > _REMEMBERED:
+        if len(self._ended) > self._remembered:
             self._ended.popitem(last=False)
 
     def close(self) -> None:
