@@ -1,16 +1,20 @@
 """Multi-scale deformable attention: a weighted sum of bilinear samples of several maps.
 
 Every sample is four cells with a weight each, so that a query's answer is one weighted sum of table
-rows: one gather over all levels and points, without a copy of what it sums.
+rows: one gather over all levels and points, without a copy of what it sums. On a GPU, where no
+gradient is wanted, `models.ops.deform_attn_triton` does it all in one pass if Triton is installed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# It comes with torch's builds for CUDA.
+_HAS_TRITON = find_spec("triton") is not None
 # Queries whose indices and weights exist at a time; more of them no longer fit a CPU's cache.
 _QUERIES_AT_A_TIME = 2048
 # Cells of zeros around a map: one before; two after, as a sample takes its cell and the next.
@@ -39,6 +43,11 @@ def deform_attn(
 
     Source: Zhu et al. 2021, equation 3; Deformable-DETR ms_deform_attn_core_pytorch; differs: none.
     """
+    is_single = sampling_locations.dtype == torch.float32
+    if _HAS_TRITON and values.is_cuda and is_single and not torch.is_grad_enabled():
+        from models.ops.deform_attn_triton import fused  # noqa: PLC0415 (Triton may be absent)
+
+        return fused(values, spatial_shapes, sampling_locations, attention_weights)
     batch, _, heads, _ = values.shape
     points = attention_weights.shape[-1]
     framed = _frame(values, spatial_shapes)

@@ -1,4 +1,8 @@
 import math
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -105,8 +109,38 @@ def test_the_sums_are_the_official_ones() -> None:
     np.testing.assert_allclose(ours.numpy(), official["core_output"], atol=2e-6)
 
 
+_FUSED = """
+import torch
+from models.ops.deform_attn import deform_attn
+from models.ops.deform_attn_triton import fused
+from tests.ops.test_deform_attn import SHAPES, inputs
+
+torch.manual_seed(0)
+values, locations, weights = (tensor.float() for tensor in inputs(7))
+locations[0, 0, 0, 0, 0] = torch.tensor([1e30, -torch.inf])
+expected = deform_attn(values, SHAPES, locations, weights)
+torch.testing.assert_close(fused(values, SHAPES, locations, weights), expected)
+half = fused(values.bfloat16(), SHAPES, locations, weights)
+torch.testing.assert_close(half.float(), expected, rtol=0, atol=0.05)
+locations[0, 1, 0, 0, 0, 0] = torch.nan
+spoilt = fused(values, SHAPES, locations, weights)
+assert spoilt[0, 1, :3].isnan().all()
+assert spoilt.isnan().sum() == 3
+"""
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+def test_the_fused_kernel_gives_the_same_sums_in_its_interpreter() -> None:
+    environ = {**os.environ, "TRITON_INTERPRET": "1"}
+    subprocess.run([sys.executable, "-c", _FUSED], env=environ, check=True)  # noqa: S603 (our own words)
+
+
 @pytest.mark.gpu
 def test_the_gpu_gives_the_answer_of_the_cpu() -> None:
-    given = [tensor.float() for tensor in inputs(3000)]
-    ours = deform_attn(given[0].cuda(), SHAPES, given[1].cuda(), given[2].cuda())
-    torch.testing.assert_close(ours.cpu(), deform_attn(given[0], SHAPES, *given[1:]))
+    values, locations, weights = (tensor.float() for tensor in inputs(3000))
+    expected = deform_attn(values, SHAPES, locations, weights)
+    ours = deform_attn(values.cuda(), SHAPES, locations.cuda(), weights.cuda())
+    torch.testing.assert_close(ours.cpu(), expected)
+    with torch.inference_mode():
+        fused = deform_attn(values.cuda(), SHAPES, locations.cuda(), weights.cuda())
+    torch.testing.assert_close(fused.cpu(), expected)
