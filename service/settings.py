@@ -1,6 +1,7 @@
 """Every setting of the service: one frozen model, read from `MASKD_*` by `Settings.from_env`."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import ErrorDetails
 
 _PREFIX = "MASKD_"
+_SIZE = re.compile(r"[1-9]\d{0,4}x[1-9]\d{0,4}")
 _NOT_OURS = {"MASKD_REFERENCE_DIR"}  # read by the tests alone
 
 
@@ -62,6 +64,14 @@ class Settings(BaseModel):
             "published, as `variant=URL`, comma separated.",
         ),
     ]
+
+    warm_up_sizes: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Sizes of the pictures that every model sees before it is ready, as "
+            "`width`x`height`, comma separated; those that your clients send."
+        ),
+    ] = ("640x480",)
 
     max_batch_size: Annotated[int, Field(ge=1, description="Pictures in one forward pass.")] = 8
     max_batch_wait_ms: Annotated[
@@ -122,7 +132,7 @@ class Settings(BaseModel):
         float, Field(gt=0, description="Seconds that running work has to finish at shutdown.")
     ] = 25.0
 
-    @field_validator("models", "devices", mode="before")
+    @field_validator("models", "devices", "warm_up_sizes", mode="before")
     @classmethod
     def _split_lists(cls, value: object) -> object:
         return _split(value)
@@ -143,6 +153,13 @@ class Settings(BaseModel):
         if len(set(names)) < len(names):
             raise ValueError("a name is given twice")
         return names
+
+    @field_validator("warm_up_sizes")
+    @classmethod
+    def _are_sizes(cls, sizes: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_SIZE.fullmatch(size) for size in sizes):
+            raise ValueError("width x height expected, such as 640x480")
+        return sizes
 
     @field_validator("max_buffered_bytes")
     @classmethod

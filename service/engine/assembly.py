@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -28,7 +28,6 @@ _log = logging.getLogger("maskd.engine")
 
 Predictor = ImagePredictor | VideoPredictor
 
-_WARM_UP_SHAPE = (480, 640, 3)
 _MAX_REASON = 500  # characters of the line that says why the start failed
 
 
@@ -86,23 +85,34 @@ class Assembly:
             thread.shutdown(wait=False)
 
     async def _load(self, name: str, devices: Sequence[str]) -> Loaded:
+        began = self._clock.now()
         try:
             task = self._loader.task(name)
+            _log.info("%s is being loaded", name)
             predictors = await asyncio.gather(
                 *(asyncio.to_thread(self._loader.load, name, device) for device in devices)
             )
             replicas = [*map(self._replica, predictors, devices)]
             await asyncio.gather(
                 *(
-                    replica.warm_up(partial(_warm_up, predictor))
+                    replica.warm_up(partial(_warm_up, predictor, size))
                     for replica, predictor in zip(replicas, predictors, strict=True)
+                    for size in self._warm_up_sizes(predictor)
                 )
             )
         except Exception as error:
             reason = textwrap.shorten(f"{name} cannot be loaded: {error}", _MAX_REASON)
             raise EngineStartError(reason) from error
-        _log.info("%s is loaded on %s", name, ", ".join(devices))
+        seconds = round(self._clock.now() - began, 3)
+        where = ", ".join(devices)
+        _log.info("%s is loaded on %s", name, where, extra={"fields": {"seconds": seconds}})
         return self._assemble(name, task, predictors[0], replicas)
+
+    def _warm_up_sizes(self, predictor: Predictor) -> Iterable[tuple[int, int]]:
+        """(height, width) of one picture for each input shape that the settings' sizes lead to."""
+        pairs = (size.split("x") for size in self._settings.warm_up_sizes)
+        sizes = [(int(height), int(width)) for width, height in pairs]
+        return {predictor.input_shape(size): size for size in sizes}.values()
 
     def _replica(self, predictor: Predictor, name: str) -> Replica[Any, Any]:
         device = Device(name)
@@ -160,9 +170,9 @@ def _forward(predictor: Predictor) -> Callable[..., Sequence[Any]]:
     return forward_of(predictor) if isinstance(predictor, VideoPredictor) else predictor.predict
 
 
-def _warm_up(predictor: Predictor) -> None:
+def _warm_up(predictor: Predictor, size: tuple[int, int]) -> None:
     """Do once what a first picture, or the first frames of a session, would wait for."""
-    frame = np.zeros(_WARM_UP_SHAPE, np.uint8)
+    frame = np.zeros((*size, 3), np.uint8)
     if not isinstance(predictor, VideoPredictor):
         predictor.predict([frame])
         return

@@ -33,6 +33,14 @@ async def test_the_engine_is_ready_once_every_model_is_loaded_and_warm() -> None
     await engine.aclose()
 
 
+async def test_every_size_that_settings_name_is_warmed_up_once_an_input_shape() -> None:
+    model = FakeModel()
+    engine = engine_of({"fake": model}, warm_up_sizes=("64x48", "32x20", "64x48"))
+    await engine.start()
+    assert [images[0].shape for images, _ in model.calls] == [(48, 64, 3), (20, 32, 3)]
+    await engine.aclose()
+
+
 async def test_models_are_loaded_at_the_same_time() -> None:
     models = {"fake": FakeModel(), "other": FakeModel()}
     both = threading.Barrier(2, timeout=10)
