@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.labels import FIGURES
+from tests.families import drawn
 from tests.families import mask_rcnn_recorded as recorded
 
 
@@ -19,5 +20,5 @@ def test_small_networks_answer_as_when_the_official_numbers_agreed(name: str) ->
 
 
 def test_the_demo_network_sees_the_three_figures_of_the_drawn_picture() -> None:
-    (found,) = recorded.networks()["demo"].predict([recorded.picture()], score_threshold=0.5)
+    (found,) = recorded.networks()["demo"].predict([drawn.picture()], score_threshold=0.5)
     assert {FIGURES[label].name for label in found.labels.tolist()} == {"circle", "square", "ring"}
