@@ -1,0 +1,57 @@
+"""The Python client: pictures and frames in, typed replies and numpy masks out.
+
+    with Client("http://127.0.0.1:8000") as client:
+        reply = client.segment("street.jpg", score_threshold=0.7)
+        masks = [instance.mask() for instance in reply.instances]
+
+Nothing that serves is imported, and no torch. `Client` and `AsyncClient` differ in how they wait,
+and in nothing else: what is sent and how answers are read are pure functions that both share.
+"""
+
+from service.client.async_client import AsyncClient, AsyncSession
+from service.client.errors import MaskdError, RequestFailed, Unreachable, UnreadableReply
+from service.client.options import DetectOptions, SegmentOptions, SemanticOptions
+from service.client.pictures import Picture
+from service.client.prompts import Detect, NewObject
+from service.client.replies import (
+    Detection,
+    DetectReply,
+    FrameReply,
+    Instance,
+    Model,
+    Segment,
+    SegmentReply,
+    SemanticReply,
+    SessionReply,
+    TrackedObject,
+)
+from service.client.retry import Retry
+from service.client.sync_client import Client, Session
+
+__all__ = [
+    "AsyncClient",
+    "AsyncSession",
+    "Client",
+    "Detect",
+    "DetectOptions",
+    "DetectReply",
+    "Detection",
+    "FrameReply",
+    "Instance",
+    "MaskdError",
+    "Model",
+    "NewObject",
+    "Picture",
+    "RequestFailed",
+    "Retry",
+    "Segment",
+    "SegmentOptions",
+    "SegmentReply",
+    "SemanticOptions",
+    "SemanticReply",
+    "Session",
+    "SessionReply",
+    "TrackedObject",
+    "Unreachable",
+    "UnreadableReply",
+]

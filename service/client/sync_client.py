@@ -1,0 +1,150 @@
+"""The client that waits in its caller's thread."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import httpx
+
+from service.client import asks
+from service.client.errors import MaskdError
+from service.client.exchange import TIMEOUT_S, Ask, Exchange, Outcome, Wait
+from service.client.options import DetectOptions, SegmentOptions, SemanticOptions, TrackOptions
+from service.client.pictures import Picture
+from service.client.prompts import Detect, NewObject
+from service.client.replies import (
+    DetectReply,
+    FrameReply,
+    Model,
+    SegmentReply,
+    SemanticReply,
+    SessionReply,
+)
+from service.client.retry import NEVER, Retry
+from service.client.tracking import Tracking
+
+T = TypeVar("T")
+
+
+class Client:
+    """A service at a URL. Threads may share one; close it, or use it in a `with` block.
+
+    All that it is asked raises `MaskdError`; which one, its class tells.
+
+    Args:
+        url: where the service is, as `http://127.0.0.1:8000`.
+        retry: how often and how long to try again where that may help.
+        timeout_s: of connecting, of sending and of waiting for an answer, each.
+        headers: sent with every request.
+        transport: httpx's, for tests and odd ways to a service.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        retry: Retry | None = None,
+        timeout_s: float = TIMEOUT_S,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._retry = retry or Retry()
+        self._http = httpx.Client(
+            base_url=url, timeout=timeout_s, headers=headers, transport=transport
+        )
+
+    def segment(self, picture: Picture, **options: Unpack[SegmentOptions]) -> SegmentReply:
+        """Return the instances of a picture, best first."""
+        return self.run(asks.segment(picture, options))
+
+    def semantic(self, picture: Picture, **options: Unpack[SemanticOptions]) -> SemanticReply:
+        """Return the categories of a picture."""
+        return self.run(asks.semantic(picture, options))
+
+    def detect(self, picture: Picture, **options: Unpack[DetectOptions]) -> DetectReply:
+        """Return the boxes of a picture's objects, best first."""
+        return self.run(asks.detect(picture, options))
+
+    def models(self) -> tuple[Model, ...]:
+        """Return what is loaded; of each task the first is the default."""
+        return self.run(asks.models()).models
+
+    def track(
+        self,
+        first_frame: Picture,
+        objects: Sequence[NewObject] | Detect,
+        **options: Unpack[TrackOptions],
+    ) -> "Session":
+        """Return a session that follows objects; close it, or use it in a `with` block."""
+        opened = self.run(asks.open_session(first_frame, objects, options))
+        return Session(self, opened, options)
+
+    def run(self, ask: Ask[T], *, retry: Retry | None = None) -> T:
+        """Send a request until its outcome is final, and return the reply."""
+        exchange = Exchange(ask, retry or self._retry, time.monotonic)
+        while isinstance(answer := exchange.take(self._send(ask)), Wait):
+            time.sleep(answer.seconds)
+        return answer
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _send(self, ask: Ask[T]) -> Outcome:
+        try:
+            return self._http.request(ask.method, ask.path, **ask.sent)
+        except httpx.RequestError as error:
+            return error
+
+
+class Session(Tracking):
+    """Objects that are followed from frame to frame; made by `Client.track`.
+
+    A frame whose answer was lost on the way is sent again under its index, so a broken connection
+    loses nothing.
+    """
+
+    def __init__(self, client: Client, opened: SessionReply, options: Mapping[str, Any]) -> None:
+        super().__init__(opened, options)
+        self._client = client
+
+    def step(self, frame: Picture) -> FrameReply:
+        """Return where the objects are on the next frame."""
+        return self._took(self._client.run(self._ask_step(frame)))
+
+    def tell(self, objects: Sequence[NewObject]) -> FrameReply:
+        """Follow further objects from the current frame on, or correct known ones there."""
+        return self._took(self._client.run(self._ask_tell(objects)))
+
+    def drop(self, object_id: int) -> None:
+        """Follow an object no longer."""
+        self._client.run(self._ask_drop(object_id))
+
+    def close(self) -> None:
+        """Let the service forget the session."""
+        self._client.run(self._ask_close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with suppress(MaskdError):  # it expires by itself
+            self._client.run(self._ask_close(), retry=NEVER)

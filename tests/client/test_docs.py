@@ -1,0 +1,41 @@
+"""The examples of `docs/client.md` run as they stand."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models.outputs import SemanticMap
+from tests.e2e.listening import Listening, listening
+from tests.fakes import FakeModel
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "client.md").read_text()
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def label_map(image: np.ndarray, **_: Any) -> SemanticMap:
+    return SemanticMap(torch.ones(image.shape[:2], dtype=torch.uint8), is_refined=False)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Listening]:
+    others = {"detect": FakeModel(), "semantic": FakeModel(label_map)}
+    with listening(others=others) as running:
+        yield running
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_runs(number: int, service: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    code = EXAMPLES[number].replace("http://127.0.0.1:8000", service.url)
+    assert service.url in code
+    exec(code, {"__name__": "example"})  # noqa: S102 (the page's own code)
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 4
