@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from models import zoo
@@ -80,7 +81,7 @@ def main(arguments: list[str]) -> int:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if field.default_factory is not None:
+    if field.default_factory is not None or value == SecretStr(""):
         return "none"
     return f"`{','.join(value) if isinstance(value, tuple) else value}`"
 

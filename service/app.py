@@ -13,7 +13,7 @@ from service.api.dependencies import Services
 from service.api.intake import BodyIntake, BufferBudget
 from service.api.metrics import HttpMetrics
 from service.api.middleware import Activity, RequestEnvelope
-from service.api.routes import detect, health, metrics, models, root, segment, semantic
+from service.api.routes import admin, detect, health, metrics, models, root, segment, semantic
 from service.engine.engine import Engine
 from service.settings import Settings
 
@@ -54,6 +54,8 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     )
     for routes in (root, health, metrics, models, segment, semantic, detect):
         app.include_router(routes.router)
+    if settings.admin_token.get_secret_value():
+        app.include_router(admin.router)
     return app
 
 

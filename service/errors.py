@@ -9,6 +9,7 @@ ServiceError
 │   ├── TooLarge              more bytes or pixels than the limits allow
 │   ├── FrameSizeChanged      a frame of another size than its session's first
 │   └── TooManyObjects        more objects than one session follows
+├── Unauthorized              not the token that the route asks for
 ├── SlowUpload                the body did not arrive in time
 ├── NotFound                  a model, session, object or route that does not exist
 ├── FrameOutOfOrder           not the frame that the session awaits; carries its index
@@ -109,6 +110,10 @@ class FrameSizeChanged(BadInput):
 
 class TooManyObjects(BadInput):
     """The session would follow more objects than one may."""
+
+
+class Unauthorized(ServiceError):
+    """The request does not carry the token that the route asks for."""
 
 
 class SlowUpload(ServiceError):

@@ -5,7 +5,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
 _PREFIX = "MASKD_"
@@ -108,6 +116,14 @@ class Settings(BaseModel):
     session_age_s: Annotated[
         float, Field(gt=0, description="Seconds after which a session ends in any case.")
     ] = 3600.0
+
+    admin_token: Annotated[
+        SecretStr,
+        Field(
+            description="Token with which `POST /admin/models` loads and unloads models; without "
+            "one there is no such route."
+        ),
+    ] = SecretStr("")
 
     max_body_bytes: Annotated[int, Field(ge=1, description="Bytes of one request body.")] = (
         32 * 1024 * 1024

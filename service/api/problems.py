@@ -46,6 +46,7 @@ TABLE: Mapping[type[errors.ServiceError], Problem] = MappingProxyType(
     {
         errors.MalformedBody: Problem(400, "malformed-body", "The body cannot be read"),
         errors.UnreadableImage: Problem(400, "unreadable-image", "The picture cannot be read"),
+        errors.Unauthorized: Problem(401, "unauthorized", "The token is missing or wrong"),
         errors.NotFound: Problem(404, "not-found", "There is no such thing"),
         errors.FrameOutOfOrder: Problem(
             409, "frame-out-of-order", "The session awaits another frame"

@@ -7,7 +7,7 @@ own making again would take longer than making them.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MaskFormat = Literal["rle", "rle_counts", "polygon", "png", "none"]
 
@@ -252,6 +252,21 @@ class ModelsReply(_Reply):
     """All loaded models, in the order of the settings."""
 
     models: list[ModelReply]
+
+
+class ModelChange(BaseModel):
+    """What `POST /admin/models` shall do: one of the two."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    load: Annotated[str | None, Field(min_length=1, description="Model to load.")] = None
+    unload: Annotated[str | None, Field(min_length=1, description="Model to let go.")] = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "ModelChange":
+        if (self.load is None) == (self.unload is None):
+            raise ValueError("either load or unload is expected")
+        return self
 
 
 class AliveReply(_Reply):

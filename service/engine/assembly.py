@@ -1,8 +1,10 @@
 """Loading the configured models: predictors, replicas, bounds and queues put together."""
 
 import asyncio
+import gc
 import logging
 import textwrap
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -34,7 +36,7 @@ _MAX_REASON = 500  # characters of the line that says why the start failed
 class Assembly:
     """Makes loaded models from names.
 
-    State: `_threads` that were started, on the event loop only.
+    State: `_threads` that were started, by model, on the event loop only.
 
     Args:
         settings: where models run, within which bounds.
@@ -60,7 +62,7 @@ class Assembly:
         # CPU replicas take turns on one thread, each with every core: at the same time they would
         # only be in each other's way.
         self._cpu_thread = new_thread(Device("cpu"))
-        self._threads: list[Executor] = [self._cpu_thread]
+        self._threads: dict[str, list[tuple[Device, Executor]]] = defaultdict(list)
 
     async def load(self, names: Sequence[str]) -> list[Loaded]:
         """Return the models, each on every device; all are loaded at once and run once.
@@ -69,30 +71,30 @@ class Assembly:
             EngineStartError: any of it failed; the message is one line.
         """
         try:
-            devices = resolve_devices(self._settings.devices)
-        except ValueError as error:
-            raise EngineStartError(str(error)) from error
-        try:
             async with asyncio.TaskGroup() as group:
-                loads = [group.create_task(self._load(name, devices)) for name in names]
+                loads = [group.create_task(self.load_one(name)) for name in names]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
         return [load.result() for load in loads]
 
-    def close(self) -> None:
-        """Let the threads go; those that run a pass end with it."""
-        for thread in self._threads:
-            thread.shutdown(wait=False)
+    async def load_one(self, name: str) -> Loaded:
+        """Return a model, on every device; it has run once.
 
-    async def _load(self, name: str, devices: Sequence[str]) -> Loaded:
+        Raises:
+            EngineStartError: any of it failed; the message is one line.
+        """
         began = self._clock.now()
+        try:
+            devices = resolve_devices(self._settings.devices)
+        except ValueError as error:
+            raise EngineStartError(str(error)) from error
         try:
             task = self._loader.task(name)
             _log.info("%s is being loaded", name)
             predictors = await asyncio.gather(
                 *(asyncio.to_thread(self._loader.load, name, device) for device in devices)
             )
-            replicas = [*map(self._replica, predictors, devices)]
+            replicas = [self._replica(name, *on) for on in zip(predictors, devices, strict=True)]
             await asyncio.gather(
                 *(
                     replica.warm_up(partial(_warm_up, predictor, size))
@@ -101,6 +103,7 @@ class Assembly:
                 )
             )
         except Exception as error:
+            self._shut_down(name)
             reason = textwrap.shorten(f"{name} cannot be loaded: {error}", _MAX_REASON)
             raise EngineStartError(reason) from error
         seconds = round(self._clock.now() - began, 3)
@@ -108,16 +111,37 @@ class Assembly:
         _log.info("%s is loaded on %s", name, where, extra={"fields": {"seconds": seconds}})
         return self._assemble(name, task, predictors[0], replicas)
 
+    def close(self) -> None:
+        """Let the threads go; those that run a pass end with it."""
+        for name in list(self._threads):
+            self._shut_down(name)
+        self._cpu_thread.shutdown(wait=False)
+
+    async def release(self, name: str) -> None:
+        """Let an unloaded model's own threads go, and give its memory back to its devices."""
+        await asyncio.to_thread(gc.collect)  # a network may hold itself in a circle
+        for device in self._shut_down(name):
+            await asyncio.to_thread(device.free_memory)
+
+    def _shut_down(self, name: str) -> list[Device]:
+        """End a model's own threads; return the devices that they worked on."""
+        threads = self._threads.pop(name, [])
+        for _, thread in threads:
+            thread.shutdown(wait=False)
+        return [device for device, _ in threads]
+
     def _warm_up_sizes(self, predictor: Predictor) -> Iterable[tuple[int, int]]:
         """(height, width) of one picture for each input shape that the settings' sizes lead to."""
         pairs = (size.split("x") for size in self._settings.warm_up_sizes)
         sizes = [(int(height), int(width)) for width, height in pairs]
         return {predictor.input_shape(size): size for size in sizes}.values()
 
-    def _replica(self, predictor: Predictor, name: str) -> Replica[Any, Any]:
-        device = Device(name)
-        thread = self._cpu_thread if name == "cpu" else new_thread(device)
-        self._threads.append(thread)
+    def _replica(self, name: str, predictor: Predictor, device_name: str) -> Replica[Any, Any]:
+        device = Device(device_name)
+        thread = self._cpu_thread
+        if device_name != "cpu":
+            thread = new_thread(device)
+            self._threads[name].append((device, thread))
         return Replica(_forward(predictor), device=device, thread=thread, clock=self._clock)
 
     def _assemble(

@@ -1,6 +1,8 @@
 """The facade that routes and sessions see: which models there are, room for a picture, answers."""
 
 import asyncio
+import logging
+import textwrap
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +14,14 @@ from prometheus_client import CollectorRegistry
 from service.engine.admission import Ticket
 from service.engine.assembly import Assembly
 from service.engine.clock import Clock, MonotonicClock
-from service.engine.loader import Loader, ZooLoader
+from service.engine.loader import EngineStartError, Loader, ZooLoader
 from service.engine.pool import LoadedModel, ModelStatus, Pool
 from service.engine.sessions.sessions import Sessions
 from service.engine.stats import Stats
-from service.errors import DeadlineExceeded, NotReady
+from service.errors import DeadlineExceeded, NotFound, NotReady
 from service.settings import Settings
+
+_log = logging.getLogger("maskd.engine")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Engine:
             image = await decode(upload)
             prediction = await engine.predict(ticket, image, {"score_threshold": 0.5})
 
-    State: `_is_draining`, set once by `drain`; on the event loop only.
+    State, on the event loop only: `_is_draining`, set once by `drain`; `_changing`, held while a
+    model comes or goes.
 
     Args:
         settings: models, devices and limits.
@@ -84,6 +89,7 @@ class Engine:
         )
         self.sessions = Sessions(settings, self._pool, self._clock)
         self._is_draining = False
+        self._changing = asyncio.Lock()
 
     async def start(self) -> None:
         """Load and warm up every configured model; return once all are ready.
@@ -92,6 +98,42 @@ class Engine:
             EngineStartError: one of them cannot be loaded or run; the message is one line.
         """
         self._pool.fill(await self._assembly.load(self._names))
+
+    async def load(self, name: str) -> None:
+        """Load and warm up one more model while the others go on; one at a time.
+
+        Nothing happens to a model that is loaded already.
+
+        Args:
+            name: a variant, or weights with a name of their own.
+
+        Raises:
+            NotReady: the configured models are still loading.
+            NotFound: there is no such model, or it cannot be loaded; the log says why.
+        """
+        async with self._changing:
+            if name in self._pool.names():
+                return
+            try:
+                model = await self._assembly.load_one(name)
+            except EngineStartError as error:
+                _log.warning("not loaded: %s", error)
+                shown = textwrap.shorten(name, 60)
+                raise NotFound(f"{shown} cannot be loaded; the log says why.") from error
+            self._pool.add(model)
+
+    async def unload(self, name: str) -> None:
+        """Let a loaded model go while the others go on; whatever waits for it is refused.
+
+        Raises:
+            NotReady: the configured models are still loading.
+            NotFound: it is not loaded.
+            InvalidOptions: it is the only one.
+        """
+        async with self._changing:
+            self._pool.remove(name, "The model was unloaded.")
+            await self._assembly.release(name)
+            _log.info("%s is unloaded", name)
 
     @property
     def is_ready(self) -> bool:

@@ -1,6 +1,6 @@
 """Which models are loaded: each with what it is, whom it lets in, and its queue."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
@@ -147,10 +147,36 @@ class Pool:
         """Make loaded models known; the first of a task is its default."""
         self._models = {model.name: model for model in models}
 
+    def add(self, model: Loaded) -> None:
+        """Make one more model known."""
+        self._models[model.name] = model
+
+    def remove(self, name: str, reason: str) -> None:
+        """Forget a model, and fail whatever waits for it, with `reason` for the callers.
+
+        Raises:
+            NotReady: models are still loading.
+            NotFound: it is not loaded.
+            InvalidOptions: it is the only one.
+        """
+        model = self.get(name)
+        if len(self._models) == 1:
+            raise InvalidOptions("The only loaded model cannot be unloaded.")
+        del self._models[name]
+        model.close(reason)
+
     @property
     def statuses(self) -> tuple[ModelStatus, ...]:
         """Of every model, in the order that they came in."""
         return tuple(model.status for model in self._models.values())
+
+    def names(self) -> Collection[str]:
+        """Return the names of all loaded models.
+
+        Raises:
+            NotReady: models are still loading.
+        """
+        return self._loaded().keys()
 
     def get(self, name: str) -> Loaded:
         """Return the model of that name.

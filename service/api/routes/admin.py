@@ -1,0 +1,42 @@
+"""Loading and unloading models while the others serve; only where the operator set a token."""
+
+import secrets
+
+from fastapi import APIRouter, Depends, Request
+
+from service.api.dependencies import ServicesDep
+from service.api.model_cards import describe
+from service.api.openapi import problem_responses
+from service.api.schemas import ModelChange, ModelsReply
+from service.errors import Unauthorized
+
+
+def check_token(request: Request, services: ServicesDep) -> None:
+    """Let only those pass who know the operator's token.
+
+    Raises:
+        Unauthorized: the request does not carry it.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    expected = services.settings.admin_token.get_secret_value()
+    is_same = secrets.compare_digest(token.encode(), expected.encode())
+    if scheme.lower() != "bearer" or not is_same:
+        raise Unauthorized("This route asks for the token of MASKD_ADMIN_TOKEN.")
+
+
+router = APIRouter(tags=["admin"], dependencies=[Depends(check_token)])
+
+
+@router.post("/admin/models", summary="Load or unload", responses=problem_responses(401, 404, 422))
+async def change_models(change: ModelChange, services: ServicesDep) -> ModelsReply:
+    """Load one more model, or let one go; answer once that is done, with what is loaded then.
+
+    The other models go on. Whoever leaves before the answer ends the loading.
+    """
+    if change.load is not None:
+        await services.engine.load(change.load)
+    if change.unload is not None:
+        await services.engine.unload(change.unload)
+    return ModelsReply(
+        models=[describe(model, services.settings) for model in services.engine.models()]
+    )
