@@ -119,7 +119,7 @@ def bootstrapped_cross_entropy(logits: Tensor, labels: Tensor, share: float) -> 
     costs = F.cross_entropy(
         logits[None], labels[None].long(), ignore_index=IGNORED, reduction="none"
     )
-    return costs.flatten().topk(int(share * costs.numel())).values.mean()
+    return costs.flatten().topk(int(share * costs.numel()), sorted=False).values.mean()
 
 
 def soft_jaccard(logits: Tensor, labels: Tensor) -> Tensor:
@@ -135,11 +135,12 @@ def soft_jaccard(logits: Tensor, labels: Tensor) -> Tensor:
     Source: aot-benchmark: networks/layers/loss.py, SoftJaccordLoss; differs: none.
     """
     is_known = labels != IGNORED
-    scores = logits.softmax(0)[:, is_known]
-    truth = one_hot(labels[None], len(logits))[0][:, is_known].to(scores.dtype)
-    shared = (scores * truth).sum(1)
-    either = scores.sum(1) + truth.sum(1) - shared
-    is_there = truth.any(1)
+    truth = torch.where(is_known, labels, 0).long().flatten()
+    scores = (logits.softmax(0) * is_known).flatten(1)
+    shared = scores.new_zeros(len(logits)).index_add(0, truth, scores.gather(0, truth[None])[0])
+    areas = torch.bincount(truth, is_known.flatten(), minlength=len(logits)).to(scores.dtype)
+    either = scores.sum(1) + areas - shared
+    is_there = areas > 0
     return (1 - shared / (either + _EPS))[is_there].sum() / is_there.sum().clamp(min=1)
 
 
