@@ -23,7 +23,7 @@ class RunExists(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train, judge on unseen pictures, write weights and card; return the exit status."""
+    """Train, judge on unseen pictures or clips, write weights and card; return the exit status."""
     options = _parser().parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
     parser.add_argument("variant", help=f"from nothing: {', '.join(demo_variants())}")
     parser.add_argument("--steps", type=int, help="of the whole run")
-    parser.add_argument("--batch-size", type=int, help="pictures a step")
+    parser.add_argument("--batch-size", type=int, help="pictures or clips a step")
     parser.add_argument("--learning-rate", type=float, help="at its highest")
     parser.add_argument("--run", type=Path, help="where snapshots lie; default runs/VARIANT")
     parser.add_argument(
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="where weights and card go")
     parser.add_argument("--coco", type=Path, help="fine-tune on this folder in COCO's format")
     parser.add_argument("--checkpoint", type=Path, help="weights to fine-tune")
-    parser.add_argument("--pictures", type=int, default=400, help="unseen ones to judge on")
+    parser.add_argument("--unseen", type=int, help="pictures or clips to judge on, at most")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, help="of torch on the CPU")
     parser.add_argument("--loaders", type=int, help="processes that make data")
@@ -60,9 +60,9 @@ def _plan(options: argparse.Namespace) -> Plan:
     """The variant's plan with the options in place of its own numbers."""
     if options.coco:
         start = checkpoint.read(options.checkpoint or _DEMO_DIR / f"{options.variant}.safetensors")
-        plan = folder_plan(options.variant, options.coco, start, options.pictures)
+        plan = folder_plan(options.variant, options.coco, start)
     elif options.variant in demo_variants():
-        plan = demo_plan(options.variant, options.pictures)
+        plan = demo_plan(options.variant)
     else:
         raise zoo.UnknownVariant(options.variant)
     wanted = {
@@ -72,7 +72,8 @@ def _plan(options: argparse.Namespace) -> Plan:
         "loader_processes": options.loaders,
     }
     given = {name: value for name, value in wanted.items() if value is not None}
-    return replace(plan, config=replace(plan.config, **given))
+    unseen_count = min(plan.unseen_count, options.unseen or plan.unseen_count)
+    return replace(plan, config=replace(plan.config, **given), unseen_count=unseen_count)
 
 
 def _train(plan: Plan, options: argparse.Namespace) -> None:
@@ -94,7 +95,7 @@ def _train(plan: Plan, options: argparse.Namespace) -> None:
         plan.data,
         plan.config,
         trainer.progress,
-        Quality(plan.unseen_count, metrics, plan.judge.measures),
+        Quality(plan.unseen_count, plan.unit, metrics, plan.judge.measures),
     )
     write_card(out / f"{plan.variant}.md", card)
 

@@ -18,15 +18,17 @@ _COUNTER = "num_batches_tracked"
 
 @dataclass(frozen=True)
 class Quality:
-    """How good weights are on pictures that they were not trained on.
+    """How good weights are on examples that they were not trained on.
 
     Attributes:
-        pictures: how many unseen ones the figures come from.
+        count: how many unseen ones the figures come from.
+        unit: what they are called, in the plural.
         metrics: name -> value in [0, 1].
         measures: what the names mean.
     """
 
-    pictures: int
+    count: int
+    unit: str
     metrics: Mapping[str, float]
     measures: str
 
@@ -77,7 +79,7 @@ def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
 
 def write_card(path: Path, card: Card) -> None:
     """Write a model card in Markdown; its head is YAML for machines."""
-    metrics = card.quality.metrics
+    metrics, unit = card.quality.metrics, card.quality.unit
     head = "\n".join(f"  {name}: {value:.4f}" for name, value in metrics.items())
     rows = "\n".join(f"| {_title(name)} | {value:.3f} |" for name, value in metrics.items())
     path.write_text(
@@ -86,7 +88,7 @@ variant: {card.variant}
 licence: Apache-2.0
 steps: {card.progress.step}
 batch_size: {card.config.batch_size}
-evaluation_pictures: {card.quality.pictures}
+evaluation_{unit}: {card.quality.count}
 metrics:
 {head}
 ---
@@ -94,17 +96,17 @@ metrics:
 
 **Data.** {card.data}
 
-**Training.** {card.progress.step} steps of {card.config.batch_size} pictures, AdamW, a running
+**Training.** {card.progress.step} steps of {card.config.batch_size} {unit}, AdamW, a running
 average of the weights kept; {card.progress.seconds / 3600:.1f} h on {_machine()}.
 
-**Quality** on {card.quality.pictures} pictures of the same kind that it never saw, through the same
+**Quality** on {card.quality.count} {unit} of the same kind that it never saw, through the same
 predictor that serves ({card.quality.measures}):
 
 | measure | value |
 |---|---|
 {rows}
 
-**Limits.** It knows pictures like those it was trained on and nothing else.
+**Limits.** It knows {unit} like those it was trained on and nothing else.
 
 **Storage.** Half precision; the running statistics of norms in float32.
 
@@ -115,7 +117,8 @@ predictor that serves ({card.quality.measures}):
 
 
 def _title(name: str) -> str:
-    return name.replace("_", " ").replace(" ap", " AP").replace("iou", "IoU")
+    title = name.replace("_and_", "&").replace("_", " ").replace(" ap", " AP").replace("iou", "IoU")
+    return title.upper() if set(title) <= set("jf&") else title
 
 
 def _machine() -> str:

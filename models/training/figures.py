@@ -1,4 +1,4 @@
-"""The six kinds of flat figures of the demo world and the pixels they cover."""
+"""The six kinds of flat figures of the demo world, blobs without a name, and what they cover."""
 
 import math
 from collections.abc import Callable
@@ -18,33 +18,78 @@ _CROSS_ARM = 1 / 3  # of its length
 
 
 @dataclass(frozen=True)
+class Blob:
+    """The outline of a thing without a name: a circle with waves around it.
+
+    Attributes:
+        waves: (height, phase in radians) of the waves that fit one, two, three ... times around;
+            heights are shares of the circle's radius and together below 1.
+    """
+
+    waves: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A figure of the world.
 
     Attributes:
-        kind: index into `KINDS`.
+        kind: index into `KINDS`, or an outline without a name.
         texture: its surface.
         pose: where it stands; its scale is the radius in pixels.
     """
 
-    kind: int
+    kind: int | Blob
     texture: Texture
     pose: Pose
+
+    @property
+    def label(self) -> int:
+        """The category id, 0 without a name."""
+        return 0 if isinstance(self.kind, Blob) else self.kind + 1
+
+
+def draw_kind(rng: np.random.Generator) -> int:
+    """Draw one of the six kinds."""
+    return int(rng.integers(len(KINDS)))
+
+
+def draw_blob(rng: np.random.Generator) -> Blob:
+    """Draw an outline, from nearly round to deeply lobed."""
+    numbers = np.arange(1, 7)
+    heights = rng.uniform(0.1, 0.5) * rng.uniform(-1, 1, len(numbers)) / numbers**0.7
+    phases = rng.uniform(0, 2 * np.pi, len(numbers))
+    return Blob(tuple(zip(heights.tolist(), phases.tolist(), strict=True)))
 
 
 def figure_box(pose: Pose, image_size: tuple[int, int]) -> tuple[slice, slice]:
     """Return the rows and columns of the picture that the figure can touch; may be empty."""
     reach = pose.scale + 1
-    rows = slice(max(math.floor(pose.y - reach), 0), min(math.ceil(pose.y + reach), image_size[0]))
-    columns = slice(
-        max(math.floor(pose.x - reach), 0), min(math.ceil(pose.x + reach), image_size[1])
+    return _between(pose.y - reach, pose.y + reach, image_size[0]), _between(
+        pose.x - reach, pose.x + reach, image_size[1]
     )
-    return rows, columns
 
 
-def cover(kind: int, grid: Grid) -> Plane:
+def cover(kind: int | Blob, grid: Grid) -> Plane:
     """Return [h, w] float32, in [0, 1]: how much of each pixel the figure covers."""
-    return np.clip(0.5 - _DEPTHS[kind](grid) / grid.pixel, 0, 1)
+    depth = _blob(kind, grid) if isinstance(kind, Blob) else _DEPTHS[kind](grid)
+    return np.clip(0.5 - depth / grid.pixel, 0, 1)
+
+
+def _between(first: float, last: float, length: int) -> slice:
+    """The pixels of a side of `length` that lie between two places."""
+    start = min(max(math.floor(first), 0), length)
+    return slice(start, max(min(math.ceil(last), length), start))
+
+
+def _blob(blob: Blob, grid: Grid) -> Plane:
+    """The distance from the outline along the ray from the centre."""
+    direction = np.arctan2(grid.along(math.pi / 2), grid.along(0))
+    outline = np.ones_like(direction)
+    for number, (height, phase) in enumerate(blob.waves, start=1):
+        outline += np.float32(height) * np.cos(number * direction + np.float32(phase))
+    highest = 1 + sum(abs(height) for height, _ in blob.waves)
+    return grid.from_centre() - outline / np.float32(highest)
 
 
 def _circle(grid: Grid) -> Plane:

@@ -8,17 +8,19 @@ from typing import Any
 
 from torch import Tensor
 
-from models import deformable_detr, mask_rcnn, pointrend, zoo
+from models import aot, deformable_detr, mask_rcnn, pointrend, zoo
 from models.mask_rcnn.config import MaskRcnnConfig
+from models.training import aot as aot_training
 from models.training import deformable_detr as deformable_detr_training
 from models.training import mask_rcnn as mask_rcnn_training
 from models.training import pointrend as pointrend_training
+from models.training.aot import AotRecipe
 from models.training.coco_folder import FolderError, open_folder
 from models.training.deformable_detr import DeformableDetrRecipe
-from models.training.examples import DemoExamples, Examples
+from models.training.examples import DemoClips, DemoExamples, Examples
 from models.training.mask_rcnn import MaskRcnnRecipe, fitting_weights
 from models.training.pointrend import PointRendRecipe
-from models.training.scenes import World
+from models.training.scenes import THINGS, World
 from models.training.trainer import Recipe, TrainConfig
 
 _TRAINING_SEED, _UNSEEN_SEED = 1, 2
@@ -27,6 +29,14 @@ _DEMO_WORLD = (
     "(circle, square, triangle, star, cross, ring), plain or patterned, at most 45 % of one hidden "
     "by others, before plain, patterned, cloudy and photograph-like backgrounds, with noise, blur, "
     "JPEG artefacts and shifts of brightness and contrast. All were drawn by this project."
+)
+_DEMO_VIDEOS = (
+    "Clips of videos, drawn as they are needed, half of them of the demo world: figures of six "
+    "kinds that move, turn, grow and shrink, bounce off the frame or leave it and come back, and "
+    "pass in front of each other before a trembling camera. In the other half blobs that change "
+    "their outline move before a backdrop that moves as well, all covered with fractal noise, "
+    "overlapping leaves or strokes. All were drawn by this project. The quality is that of the "
+    "demo world, three figures a clip of 24 frames."
 )
 
 
@@ -54,6 +64,7 @@ class Plan:
         examples: to train on.
         unseen: to judge on.
         unseen_count: how many of them.
+        unit: what an example is called, in the plural.
         data: what the examples are, for the card.
         judge: of its family.
         overrides: fields of the variant's config that differ.
@@ -62,9 +73,10 @@ class Plan:
     variant: str
     recipe: Recipe
     config: TrainConfig
-    examples: Examples
-    unseen: Examples
+    examples: Examples[Any]
+    unseen: Examples[Any]
     unseen_count: int
+    unit: str
     data: str
     judge: Judge
     overrides: Mapping[str, Any]
@@ -81,30 +93,78 @@ _LABEL_MAPS = Judge(
     "mIoU: mean over labels of intersection over union, everywhere or within 3 pixels of a border; "
     "coarse: of the coarse head's answer, without refinement",
 )
+_MASKS_IN_TIME = Judge(
+    aot_training.evaluate,
+    "J: overlap of regions, F: agreement of boundaries, as DAVIS has them, mean over all objects "
+    "and frames but the first, which is given, and the last",
+)
 
 
-_FROM_NOTHING: Mapping[str, tuple[Recipe, TrainConfig, World, Judge]] = MappingProxyType(
+def _on_pictures(variant: str, recipe: Recipe, config: TrainConfig, judge: Judge) -> Plan:
+    """A plan on scenes of the demo world; it is judged on scenes of all sizes."""
+    world = World(short_side=(112, 320), max_aspect=1.3)
+    return Plan(
+        variant,
+        recipe,
+        config,
+        DemoExamples(_TRAINING_SEED, world),
+        DemoExamples(_UNSEEN_SEED, World()),
+        400,
+        "pictures",
+        _DEMO_WORLD,
+        judge,
+        overrides={},
+    )
+
+
+def _on_clips(variant: str, recipe: Recipe, config: TrainConfig, judge: Judge) -> Plan:
+    """A plan on videos of the demo world and of things without a name; judged on the former."""
+    sizes = World(short_side=(112, 200), max_aspect=1.6, figures=(1, 5))
+    return Plan(
+        variant,
+        recipe,
+        config,
+        DemoClips(_TRAINING_SEED, (sizes, replace(sizes, look=THINGS)), length=4, max_gap=3),
+        DemoClips(_UNSEEN_SEED, (World(figures=(3, 3)),), length=24, video_frames=(24, 24)),
+        40,
+        "clips",
+        _DEMO_VIDEOS,
+        judge,
+        overrides={},
+    )
+
+
+_FROM_NOTHING: Mapping[str, Plan] = MappingProxyType(
     {
-        "mask_rcnn_demo": (
-            MaskRcnnRecipe(mask_rcnn.DEMO, canvases=((0, 160), (0.45, 192), (0.8, 224))),
-            TrainConfig(steps=4500, learning_rate=1.5e-3),
-            World(short_side=(112, 320), max_aspect=1.3),
-            _INSTANCES,
-        ),
-        "pointrend_demo": (
-            PointRendRecipe(pointrend.DEMO, sides=((0, 128), (0.5, 192), (0.85, 256))),
-            TrainConfig(steps=3000, learning_rate=2e-3),
-            World(short_side=(112, 320), max_aspect=1.3),
-            _LABEL_MAPS,
-        ),
-        "deformable_detr_demo": (
-            DeformableDetrRecipe(
-                deformable_detr.DEMO, canvases=((0, 128), (0.4, 160), (0.75, 224))
+        plan.variant: plan
+        for plan in (
+            _on_pictures(
+                "mask_rcnn_demo",
+                MaskRcnnRecipe(mask_rcnn.DEMO, canvases=((0, 160), (0.45, 192), (0.8, 224))),
+                TrainConfig(steps=4500, learning_rate=1.5e-3),
+                _INSTANCES,
             ),
-            TrainConfig(steps=10000, learning_rate=1e-3, warmup_steps=500, autocast=True),
-            World(short_side=(112, 320), max_aspect=1.3),
-            _BOXES,
-        ),
+            _on_pictures(
+                "pointrend_demo",
+                PointRendRecipe(pointrend.DEMO, sides=((0, 128), (0.5, 192), (0.85, 256))),
+                TrainConfig(steps=3000, learning_rate=2e-3),
+                _LABEL_MAPS,
+            ),
+            _on_pictures(
+                "deformable_detr_demo",
+                DeformableDetrRecipe(
+                    deformable_detr.DEMO, canvases=((0, 128), (0.4, 160), (0.75, 224))
+                ),
+                TrainConfig(steps=10000, learning_rate=1e-3, warmup_steps=500, autocast=True),
+                _BOXES,
+            ),
+            _on_clips(
+                "aot_demo",
+                AotRecipe(aot.DEMO, sides=((0, 113), (0.85, 161))),
+                TrainConfig(steps=2600, batch_size=4),
+                _MASKS_IN_TIME,
+            ),
+        )
     }
 )
 
@@ -114,34 +174,22 @@ def demo_variants() -> list[str]:
     return list(_FROM_NOTHING)
 
 
-def demo_plan(variant: str, unseen_count: int) -> Plan:
+def demo_plan(variant: str) -> Plan:
     """Return how a demo variant comes from nothing; it is judged on the whole demo world.
 
     Raises:
         KeyError: no such demo variant.
     """
-    recipe, config, world, judge = _FROM_NOTHING[variant]
-    return Plan(
-        variant,
-        recipe,
-        config,
-        DemoExamples(_TRAINING_SEED, world),
-        DemoExamples(_UNSEEN_SEED, World()),
-        unseen_count,
-        _DEMO_WORLD,
-        judge,
-        overrides={},
-    )
+    return _FROM_NOTHING[variant]
 
 
-def folder_plan(variant: str, root: Path, start: Mapping[str, Tensor], unseen_count: int) -> Plan:
+def folder_plan(variant: str, root: Path, start: Mapping[str, Tensor]) -> Plan:
     """Return how a Mask R-CNN goes on from weights on a folder of annotated pictures.
 
     Args:
         variant: the zoo's name.
         root: a folder in COCO's format.
         start: [any] floating, under the published names.
-        unseen_count: judge on so many of the held-out pictures at most.
 
     Raises:
         FolderError: the folder is not in COCO's format, or the variant is no Mask R-CNN.
@@ -166,7 +214,8 @@ def folder_plan(variant: str, root: Path, start: Mapping[str, Tensor], unseen_co
         TrainConfig(steps=1000, batch_size=2, learning_rate=1e-4, warmup_steps=100),
         examples,
         held_out,
-        min(unseen_count, len(held_out.records)),
+        len(held_out.records),
+        "pictures",
         f"{len(examples.records)} annotated pictures of a folder in COCO's format; every tenth "
         "picture of the folder was held out.",
         _INSTANCES,

@@ -5,16 +5,17 @@ that a moving picture is the same scene with other poses.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from models.training.figures import KINDS, Figure, cover, figure_box
+from models.training.figures import Blob, Figure, cover, draw_blob, draw_kind, figure_box
 from models.training.finish import Finish, apply_finish, draw_finish
 from models.training.grid import Grid, Plane, Pose
-from models.training.textures import BACKDROPS, FILLS, Texture, draw_texture, paint
+from models.training.textures import BACKDROPS, FILLS, RICH, Pattern, Texture, draw_texture, paint
 
 MAX_FIGURES = 8
 MAX_HIDDEN = 0.45
@@ -22,18 +23,48 @@ RADII = (0.06, 0.25)  # of the short side
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a world is made of.
+
+    Attributes:
+        draw_kind: draws what a figure is.
+        radii: of figures, shares of the short side.
+        fills, fill_periods: of figures; periods in radii.
+        backdrops, backdrop_periods: of what is behind them; periods in half short sides.
+        is_panned: in videos the backdrop may move past.
+    """
+
+    draw_kind: Callable[[np.random.Generator], int | Blob]
+    radii: tuple[float, float]
+    fills: tuple[Pattern, ...]
+    fill_periods: tuple[float, float]
+    backdrops: tuple[Pattern, ...]
+    backdrop_periods: tuple[float, float]
+    is_panned: bool
+
+
+FIGURES = Look(draw_kind, RADII, FILLS, (0.35, 1.0), BACKDROPS, (0.1, 0.8), is_panned=False)
+THINGS = Look(draw_blob, (0.08, 0.4), RICH, (0.8, 3.0), RICH, (0.6, 2.5), is_panned=True)
+"""Things without a name: blobs with rich surfaces before surfaces as rich."""
+
+
+@dataclass(frozen=True)
 class World:
-    """How large the pictures are; all else of the demo world is fixed.
+    """How large the pictures are, how many figures they hold and of what they are made.
 
     Attributes:
         short_side: pixels, smallest and largest.
         max_aspect: long side over short side at most.
         max_side: pixels, of the long side.
+        figures: smallest and largest number.
+        look: of figures and backdrops.
     """
 
     short_side: tuple[int, int] = (128, 640)
     max_aspect: float = 2.0
     max_side: int = 640
+    figures: tuple[int, int] = (0, MAX_FIGURES)
+    look: Look = FIGURES
 
 
 @dataclass(frozen=True)
@@ -62,7 +93,7 @@ class Rendering:
     Attributes:
         image: [h, w, 3] uint8, RGB.
         owners: [h, w] uint8: 0 on the backdrop, i + 1 where figure i is seen.
-        labels: [n] int64, category ids 1 to 6.
+        labels: [n] int64, category ids 1 to 6; 0 for what has no name.
     """
 
     image: npt.NDArray[np.uint8]
@@ -93,14 +124,19 @@ def tight_boxes(masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
 
 def scene_at(seed: int, index: int, world: World | None = None) -> Scene:
     """Return scene `index` of the endless sequence that `seed` names."""
-    rng = np.random.default_rng((seed, index))
-    height, width = image_size = _draw_size(rng, world or World())
+    return draw_scene(np.random.default_rng((seed, index)), world or World())
+
+
+def draw_scene(rng: np.random.Generator, world: World) -> Scene:
+    """Draw a scene of a world."""
+    height, width = image_size = _draw_size(rng, world)
     short = min(height, width)
-    pattern = BACKDROPS[rng.integers(len(BACKDROPS))]
-    backdrop = draw_texture(rng, pattern, np.zeros((0, 3), np.float32), (0.1, 0.8))
+    look = world.look
+    pattern = look.backdrops[rng.integers(len(look.backdrops))]
+    backdrop = draw_texture(rng, pattern, np.zeros((0, 3), np.float32), look.backdrop_periods)
     angle = float(rng.uniform(0, 2 * np.pi))
     camera = Pose(width / 2, height / 2, short / 2, angle)
-    figures = _draw_figures(rng, image_size, backdrop)
+    figures = _draw_figures(rng, image_size, backdrop, world)
     return Scene(image_size, backdrop, camera, figures, draw_finish(rng))
 
 
@@ -116,7 +152,7 @@ def render(scene: Scene) -> Rendering:
         under = canvas[:, *box]
         under += alpha * (paint(figure.texture, grid) - under)
         owners[box][alpha >= 0.5] = number
-    labels = np.array([figure.kind + 1 for figure in scene.figures], dtype=np.int64)
+    labels = np.array([figure.label for figure in scene.figures], dtype=np.int64)
     return Rendering(apply_finish(scene.finish, canvas), owners, labels)
 
 
@@ -128,20 +164,22 @@ def _draw_size(rng: np.random.Generator, world: World) -> tuple[int, int]:
 
 
 def _draw_figures(
-    rng: np.random.Generator, image_size: tuple[int, int], backdrop: Texture
+    rng: np.random.Generator, image_size: tuple[int, int], backdrop: Texture, world: World
 ) -> tuple[Figure, ...]:
-    """Up to 8 figures; one that finds no place in a dozen tries is left out."""
-    stage = _Stage(image_size)
+    """Figures of a world; one that finds no place in a dozen tries is left out."""
+    stage = _Stage(image_size, world.look.radii)
     figures: list[Figure] = []
-    for _ in range(rng.integers(MAX_FIGURES + 1)):
-        kind = int(rng.integers(len(KINDS)))
+    fewest, most = world.figures
+    look = world.look
+    for _ in range(rng.integers(fewest, most + 1)):
+        kind = look.draw_kind(rng)
         pose = stage.place(rng, kind)
         if pose is None:
             continue
-        pattern = FILLS[rng.integers(len(FILLS))]
+        pattern = look.fills[rng.integers(len(look.fills))]
         near = [figure for figure in figures if _touch(figure.pose, pose)]
         avoid = _palette([backdrop, *(figure.texture for figure in near)])
-        figures.append(Figure(kind, draw_texture(rng, pattern, avoid, (0.35, 1.0)), pose))
+        figures.append(Figure(kind, draw_texture(rng, pattern, avoid, look.fill_periods), pose))
     return tuple(figures)
 
 
@@ -159,12 +197,13 @@ def _touch(one: Pose, other: Pose) -> bool:
 class _Stage:
     """Which figure owns which pixel while a scene is made up; `place` alone changes it."""
 
-    def __init__(self, image_size: tuple[int, int]) -> None:
+    def __init__(self, image_size: tuple[int, int], radii: tuple[float, float]) -> None:
+        self._radii = radii
         self._owners = np.zeros(image_size, dtype=np.uint8)
         self._areas = np.zeros(1, dtype=np.int64)  # of each figure alone; 0 is the backdrop
         self._seen = np.zeros(1, dtype=np.int64)
 
-    def place(self, rng: np.random.Generator, kind: int, tries: int = 12) -> Pose | None:
+    def place(self, rng: np.random.Generator, kind: int | Blob, tries: int = 12) -> Pose | None:
         """Find a pose where no earlier figure becomes hidden too much, and stand it there."""
         for _ in range(tries):
             pose = self._draw_pose(rng)
@@ -182,7 +221,7 @@ class _Stage:
     def _draw_pose(self, rng: np.random.Generator) -> Pose:
         """Radii even in their logarithm; the frame may cut off a little of a figure."""
         height, width = self._owners.shape
-        radius = min(height, width) * math.exp(rng.uniform(*np.log(RADII)))
+        radius = min(height, width) * math.exp(rng.uniform(*np.log(self._radii)))
         x = rng.uniform(0.7 * radius, width - 0.7 * radius)
         y = rng.uniform(0.7 * radius, height - 0.7 * radius)
         return Pose(float(x), float(y), float(radius), float(rng.uniform(0, 2 * np.pi)))

@@ -1,10 +1,11 @@
-"""What surfaces look like: plain, gradient, stripes, checks, soft noise, photograph-like."""
+"""What surfaces look like: plain, gradient, stripes, checks, noise, photograph-like, or rich."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
+from models.training import surfaces
 from models.training.grid import Grid, Plane
 
 
@@ -17,10 +18,14 @@ class Pattern(StrEnum):
     CHECKS = "checks"
     NOISE = "noise"
     PHOTOGRAPH = "photograph"
+    FRACTAL = "fractal"
+    LEAVES = "leaves"
+    STROKES = "strokes"
 
 
 FILLS = (Pattern.PLAIN, Pattern.GRADIENT, Pattern.STRIPES, Pattern.CHECKS, Pattern.NOISE)
-BACKDROPS = tuple(Pattern)
+BACKDROPS = (*FILLS, Pattern.PHOTOGRAPH)
+RICH = (Pattern.FRACTAL, Pattern.LEAVES, Pattern.STROKES)
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,9 @@ class Texture:
     Attributes:
         pattern: how the two mix.
         colours: [2, 3] RGB, in [0, 1].
-        direction: radians, of stripes and gradients.
-        period: units, of stripes and checks.
-        seed: of the random waves of noise.
+        direction: radians, of stripes, gradients and rich surfaces.
+        period: units, of stripes and checks; of rich surfaces, after which they repeat.
+        seed: of the random waves of noise and of rich surfaces.
     """
 
     pattern: Pattern
@@ -44,6 +49,9 @@ class Texture:
 
 def paint(texture: Texture, grid: Grid) -> Plane:
     """Return [3, h, w] float32, about [0, 1], RGB: the texture on the grid."""
+    if texture.pattern in _TILES:
+        tile = _TILES[texture.pattern](texture.colours, texture.seed)
+        return surfaces.look_at(tile, grid, texture.direction, texture.period)
     first, second = np.array(texture.colours, dtype=np.float32)[..., None, None]
     colour = _MIXES[texture.pattern](texture, grid) * (second - first)
     colour += first
@@ -61,7 +69,7 @@ def draw_texture(
         rng: source of chance.
         pattern: how the colours mix.
         avoid: [n, 3] float32, in [0, 1]. Colours to keep away from; n may be 0.
-        periods: units, the range of periods of stripes and checks.
+        periods: units, the range of periods.
     """
     first = _far_colour(rng, rng.uniform(0.02, 0.98, (16, 3)), avoid)
     steps = rng.normal(size=(16, 3))
@@ -145,4 +153,9 @@ _MIXES = {
     Pattern.CHECKS: _checks,
     Pattern.NOISE: _noise,
     Pattern.PHOTOGRAPH: _photograph,
+}
+_TILES = {
+    Pattern.FRACTAL: surfaces.fractal,
+    Pattern.LEAVES: surfaces.leaves,
+    Pattern.STROKES: surfaces.strokes,
 }

@@ -9,23 +9,25 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from models.training.examples import Example, Examples
+from models.training.examples import Examples
 from models.training.snapshots import Progress, load_snapshot, save_snapshot
 
 _SEED_STRIDE = 1_000_003  # between the chance of two runs: more than their steps
 
+ExampleT_contra = TypeVar("ExampleT_contra", contravariant=True)
 
-class Batcher(Protocol):
-    """Makes examples ready for a family's network."""
 
-    def __call__(self, examples: Sequence[Example], progress: float) -> Any:
+class Batcher(Protocol[ExampleT_contra]):
+    """Makes examples of a family's kind ready for its network."""
+
+    def __call__(self, examples: Sequence[ExampleT_contra], progress: float) -> Any:
         """Return a batch.
 
         Args:
@@ -42,7 +44,7 @@ class Recipe(Protocol):
         """Return the network with fresh weights."""
         ...
 
-    def batcher(self) -> Batcher:
+    def batcher(self) -> Batcher[Any]:
         """Return what makes batches; it is sent to the loader's processes."""
         ...
 
@@ -110,7 +112,7 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        examples: Examples,
+        examples: Examples[Any],
         config: TrainConfig,
         directory: Path,
         device: str = "cpu",
@@ -215,7 +217,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 class _Batches(Dataset[Any]):
     """The batch of every step of a run, for a loader."""
 
-    def __init__(self, batcher: Batcher, examples: Examples, config: TrainConfig) -> None:
+    def __init__(self, batcher: Batcher[Any], examples: Examples[Any], config: TrainConfig) -> None:
         self._batcher, self._examples, self._config = batcher, examples, config
 
     def __getitem__(self, step: int) -> Any:

@@ -15,7 +15,7 @@ def train(tmp_path, *options):
     return main(
         [
             "mask_rcnn_demo",
-            *("--batch-size", "1", "--pictures", "1", "--loaders", "0"),
+            *("--batch-size", "1", "--unseen", "1", "--loaders", "0"),
             *("--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")),
             *options,
         ]

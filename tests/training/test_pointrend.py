@@ -124,7 +124,7 @@ def test_the_command_trains_it_and_writes_its_card(tmp_path):
     done = main(
         [
             "pointrend_demo",
-            *("--steps", "1", "--batch-size", "2", "--pictures", "2", "--loaders", "0"),
+            *("--steps", "1", "--batch-size", "2", "--unseen", "2", "--loaders", "0"),
             *("--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")),
         ]
     )
