@@ -13,7 +13,17 @@ from service.api.dependencies import Services
 from service.api.intake import BodyIntake, BufferBudget
 from service.api.metrics import HttpMetrics
 from service.api.middleware import Activity, RequestEnvelope
-from service.api.routes import admin, detect, health, metrics, models, root, segment, semantic
+from service.api.routes import (
+    admin,
+    detect,
+    health,
+    metrics,
+    models,
+    root,
+    segment,
+    semantic,
+    sessions,
+)
 from service.engine.engine import Engine
 from service.settings import Settings
 
@@ -52,7 +62,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     app.add_middleware(
         RequestEnvelope, metrics=HttpMetrics(services.registry), activity=services.activity
     )
-    for routes in (root, health, metrics, models, segment, semantic, detect):
+    for routes in (root, health, metrics, models, segment, semantic, detect, sessions):
         app.include_router(routes.router)
     if settings.admin_token.get_secret_value():
         app.include_router(admin.router)

@@ -7,7 +7,7 @@ and one validated options model. Nothing here looks into the picture.
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ _RAW_TYPES = frozenset(
     (*IMAGE_TYPES, "image/jpg", "image/x-ms-bmp", "image/x-bmp", "application/octet-stream", "")
 )
 _MAX_FIELDS = 32
-_MAX_FIELD_BYTES = 64 * 1024
+_MAX_FIELD_BYTES = 1024 * 1024  # masks of objects to follow come in fields
 _MAX_JSON_COMMAS = 10_000  # values in arrays and objects cost far more memory than their bytes
 _DATA_URI = re.compile(r"data:[^,]{0,100};base64,")
 _SHOWN = 60  # characters of a caller's own words that an error repeats
@@ -86,6 +86,22 @@ def parse_json(body: bytes) -> Upload:
         UnreadableImage: `image` is no base64, or empty.
         InvalidOptions: `image` is missing, or a value is of no simple kind.
     """
+    members = read_members(body)
+    image = members.pop("image", None)
+    if not isinstance(image, str):
+        raise InvalidOptions("The member image is missing: the picture, in base64.")
+    options = tuple(
+        (name, _as_text(name, value)) for name, value in members.items() if value is not None
+    )
+    return Upload(_not_empty(from_base64(image)), options)
+
+
+def read_members(body: bytes) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        MalformedBody: it is none, names a member twice or has too many values.
+    """
     if body.count(b",") > _MAX_JSON_COMMAS:
         raise MalformedBody("The body is JSON of too many values.")
     try:
@@ -94,13 +110,7 @@ def parse_json(body: bytes) -> Upload:
         raise MalformedBody("The body is not JSON, or names a member twice.") from None
     if not isinstance(members, dict):
         raise MalformedBody("The body is JSON, but not an object.")
-    image = members.pop("image", None)
-    if not isinstance(image, str):
-        raise InvalidOptions("The member image is missing: the picture, in base64.")
-    options = tuple(
-        (name, _as_text(name, value)) for name, value in members.items() if value is not None
-    )
-    return Upload(_not_empty(_from_base64(image)), options)
+    return members
 
 
 def merge_options(model: type[Options], *sources: Iterable[Pair]) -> Options:
@@ -118,8 +128,17 @@ def merge_options(model: type[Options], *sources: Iterable[Pair]) -> Options:
         if merged.setdefault(name, value) != value:
             both = f"{_shorten(merged[name])} and {_shorten(value)}"
             raise InvalidOptions(f"The option {_shorten(name)} is given twice: {both}.")
+    return validate(model, merged)
+
+
+def validate(model: type[Options], members: Mapping[str, Any]) -> Options:
+    """Return members as the model has them.
+
+    Raises:
+        InvalidOptions: a name is unknown, or a value cannot be used.
+    """
     try:
-        return model.model_validate(merged)
+        return model.model_validate(members)
     except ValidationError as error:
         known = ", ".join(model.model_fields)
         raise InvalidOptions(" ".join(_explain(item, known) for item in error.errors())) from None
@@ -168,10 +187,19 @@ def _as_text(name: str, value: object) -> str:
         return str(value)
     if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
         return ",".join(str(item) for item in value)
+    if isinstance(value, dict) or (
+        isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    ):
+        return json.dumps(value)  # the option reads it again
     raise InvalidOptions(f"The member {_shorten(name)} must be a text, a number or a list of them.")
 
 
-def _from_base64(text: str) -> bytes:
+def from_base64(text: str) -> bytes:
+    """Decode base64, with or without the head of a data URI.
+
+    Raises:
+        UnreadableImage: it is no base64.
+    """
     match = _DATA_URI.match(text)
     digits = text[match.end() :] if match else text
     try:
@@ -189,10 +217,13 @@ def _not_empty(image: bytes) -> bytes:
 
 def _explain(item: ErrorDetails, known: str) -> str:
     """Say in one sentence what is wrong with one option."""
+    message = item["msg"].removeprefix("Value error, ") + "."
+    if not item["loc"]:  # options that do not go together: the message names them
+        return message
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"There is no option {_shorten(name)}; known are {known}."
-    return f"{name}: {item['msg'].removeprefix('Value error, ')}."
+    return f"{name}: {message}"
 
 
 def _shorten(text: str) -> str:

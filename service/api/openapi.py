@@ -32,18 +32,37 @@ def picture_operation(options: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def picture_responses(reply_example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    """Return the replies of a route that takes a picture: its own, the overlay, every problem."""
-    binary = {"type": "string", "format": "binary"}
-    answered = {
-        "description": "What was found; as a PNG of the picture with the result drawn on it where "
-        "`Accept` prefers `image/png`.",
-        "content": {
-            "application/json": {"example": reply_example},
-            "image/png": {"schema": binary},
-        },
+def json_operation(options: type[BaseModel]) -> dict[str, Any]:
+    """Return the body of a route that takes `options` alone, as JSON."""
+    schema = {
+        "type": "object",
+        "required": [name for name, one in options.model_fields.items() if one.is_required()],
+        "additionalProperties": False,
+        "properties": options.model_json_schema()["properties"],
     }
-    return {200: answered, **problem_responses(*_FAILURES)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def picture_responses(
+    reply_example: dict[str, Any], *, status: int = 200, is_drawn: bool = True
+) -> dict[int | str, dict[str, Any]]:
+    """Return the replies of a route that takes a picture: its own, the overlay, every problem.
+
+    Args:
+        reply_example: its own reply.
+        status: of that.
+        is_drawn: the route can draw the result on the picture.
+    """
+    content: dict[str, Any] = {"application/json": {"example": reply_example}}
+    description = "What was found"
+    if is_drawn:
+        content["image/png"] = {"schema": {"type": "string", "format": "binary"}}
+        description += (
+            "; as a PNG of the picture with the result drawn on it where `Accept` prefers "
+            "`image/png`"
+        )
+    answered = {"description": f"{description}.", "content": content}
+    return {status: answered, **problem_responses(*_FAILURES)}
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -84,6 +103,6 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     if "anyOf" in schema:
         kept.pop("default")
         kept |= next(kind for kind in schema["anyOf"] if kind["type"] != "null")
-    if kept["type"] == "array":  # sent as one text, comma separated
+    if kept["type"] in ("array", "object"):  # sent as one text
         kept = {"type": "string", "minLength": 1, "description": kept["description"]}
     return kept

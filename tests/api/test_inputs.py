@@ -53,7 +53,7 @@ def test_base64_may_be_a_data_uri_or_broken_into_lines(image: str) -> None:
         (b"null", MalformedBody),
         (b"{}", InvalidOptions),
         (b'{"image": 3}', InvalidOptions),
-        (b'{"image": "a", "labels": {}}', InvalidOptions),
+        (b'{"image": "a", "labels": [null]}', InvalidOptions),
         (b'{"image": "a", "labels": [[]]}', InvalidOptions),
         (b'{"image": ""}', UnreadableImage),
         (b'{"image": "*"}', UnreadableImage),

@@ -1,0 +1,86 @@
+"""What may be asked of the routes of tracking sessions; unknown names are refused."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from service.api.objects import Find, Objects
+from service.api.schemas import MaskFormat
+
+
+class FollowOptions(BaseModel):
+    """Options of every route that takes a frame."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mask_format: Annotated[
+        MaskFormat,
+        Field(
+            description="`rle`: compressed COCO; `rle_counts`: COCO runs as numbers; `polygon`: "
+            "COCO polygons; `png`: a base64 PNG of the whole frame's size; `none`: no masks."
+        ),
+    ] = "rle"
+    timeout_s: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            allow_inf_nan=False,
+            description="Seconds, from the request's arrival, after which the answer is of no "
+            "use. It can only shorten the service's own deadline.",
+        ),
+    ] = None
+
+
+class FrameOptions(FollowOptions):
+    """Options of `POST /sessions/{id}/frames`."""
+
+    frame_index: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=2**53,
+            description="Of this frame: the next one, or the one just answered, which gets the "
+            "same answer again. Left out: the next one.",
+        ),
+    ] = None
+
+
+class OpenOptions(FollowOptions):
+    """Options of `POST /sessions`: objects, or how to find them."""
+
+    model: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Tracker; default: the first loaded that takes such objects.",
+        ),
+    ] = None
+    objects: Annotated[
+        Objects | None,
+        Field(
+            description="What to follow: JSON, `[{id?, label?, mask | box | point}, …]`. A mask is "
+            "COCO RLE or a base64 PNG of the frame's size, a box `[x, y, width, height]`, a point "
+            "`[x, y]`, in pixels."
+        ),
+    ] = None
+    detect: Annotated[
+        Find | None,
+        Field(
+            description="Follow what a network finds instead: JSON, "
+            "`{model?, score_threshold?, labels?}`."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if (self.objects is None) == (self.detect is None):
+            raise ValueError("objects: they or detect must be given, and not both")
+        return self
+
+
+class EditOptions(BaseModel):
+    """The body of `POST /sessions/{id}/objects`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    objects: Objects
