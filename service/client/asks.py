@@ -18,6 +18,7 @@ _SEGMENT = TypeAdapter(replies.SegmentReply)
 _SEMANTIC = TypeAdapter(replies.SemanticReply)
 _DETECT = TypeAdapter(replies.DetectReply)
 _MODELS = TypeAdapter(replies.ModelsReply)
+_OPENED = TypeAdapter(replies.OpenedReply)
 _SESSION = TypeAdapter(replies.SessionReply)
 _FRAME = TypeAdapter(replies.FrameReply)
 
@@ -44,7 +45,7 @@ def models() -> Ask[replies.ModelsReply]:
 
 def open_session(
     frame: Picture, objects: Sequence[NewObject] | Detect, options: Mapping[str, Any]
-) -> Ask[replies.SessionReply]:
+) -> Ask[replies.OpenedReply]:
     """Ask to follow objects from a first frame on.
 
     Not repeatable: a second session would take room until it expires.
@@ -52,7 +53,7 @@ def open_session(
     told = prompts.to_json(objects)
     form = {name: json.dumps(value) for name, value in told.items()}
     sent = {"files": {"image": encode(frame)}, "data": form, "params": to_query(options)}
-    return Ask("POST", "/sessions", _SESSION.validate_json, sent, is_repeatable=False)
+    return Ask("POST", "/sessions", _OPENED.validate_json, sent, is_repeatable=False)
 
 
 def step(
@@ -66,16 +67,17 @@ def step(
     return Ask("POST", f"{_session(session_id)}/frames", _FRAME.validate_json, sent)
 
 
-def tell_objects(session_id: str, objects: Sequence[NewObject]) -> Ask[replies.FrameReply]:
+def tell_objects(session_id: str, objects: Sequence[NewObject]) -> Ask[replies.SessionReply]:
     """Ask to follow further objects from the current frame on, or to take corrections."""
     sent = {"json": prompts.to_json(objects)}
     path = f"{_session(session_id)}/objects"
-    return Ask("POST", path, _FRAME.validate_json, sent, is_repeatable=False)
+    return Ask("POST", path, _SESSION.validate_json, sent, is_repeatable=False)
 
 
-def drop_object(session_id: str, object_id: int) -> Ask[None]:
+def drop_object(session_id: str, object_id: int) -> Ask[replies.SessionReply]:
     """Ask to follow an object no longer."""
-    return Ask("DELETE", f"{_session(session_id)}/objects/{object_id}", _nothing)
+    path = f"{_session(session_id)}/objects/{object_id}"
+    return Ask("DELETE", path, _SESSION.validate_json, is_repeatable=False)
 
 
 def close_session(session_id: str) -> Ask[None]:

@@ -22,6 +22,7 @@ from service.client.replies import (
     DetectReply,
     FrameReply,
     Model,
+    OpenedReply,
     SegmentReply,
     SemanticReply,
     SessionReply,
@@ -123,7 +124,7 @@ class AsyncSession(Tracking):
     """
 
     def __init__(
-        self, client: AsyncClient, opened: SessionReply, options: Mapping[str, Any]
+        self, client: AsyncClient, opened: OpenedReply, options: Mapping[str, Any]
     ) -> None:
         super().__init__(opened, options)
         self._client = client
@@ -133,14 +134,13 @@ class AsyncSession(Tracking):
         ask = await to_thread(self._ask_step, frame)
         return self._took(await self._client.run(ask))
 
-    async def tell(self, objects: Sequence[NewObject]) -> FrameReply:
+    async def tell(self, objects: Sequence[NewObject]) -> SessionReply:
         """Follow further objects from the current frame on, or correct known ones there."""
-        ask = await to_thread(self._ask_tell, objects)
-        return self._took(await self._client.run(ask))
+        return await self._client.run(await to_thread(self._ask_tell, objects))
 
-    async def drop(self, object_id: int) -> None:
+    async def drop(self, object_id: int) -> SessionReply:
         """Follow an object no longer."""
-        await self._client.run(self._ask_drop(object_id))
+        return await self._client.run(self._ask_drop(object_id))
 
     async def aclose(self) -> None:
         """Let the service forget the session."""

@@ -122,11 +122,21 @@ class SemanticReply:
             ValueError: neither a label map nor masks were asked for, or they are damaged.
         """
         if self.label_map is not None:
-            return np.array(_picture(self.label_map), dtype=np.uint8)
+            return np.array(self.label_picture(), dtype=np.uint8)
         ids = np.full((self.image.height, self.image.width), 255, dtype=np.uint8)
         for segment in self.segments:
             ids[segment.mask()] = segment.category_id
         return ids
+
+    def label_picture(self) -> Image.Image:
+        """Return the label map as Pillow's picture, with the data set's colours as its palette.
+
+        Raises:
+            ValueError: it was not asked for, or is damaged.
+        """
+        if self.label_map is None:
+            raise ValueError("there is no label map here; ask for one with mask_format png")
+        return _picture(self.label_map)
 
 
 @dataclass(frozen=True)
@@ -188,7 +198,7 @@ class TrackedObject:
 
     id: int
     label: str | None
-    score: float | None
+    score: float
     bbox: Box
     area: float
     segmentation: Segmentation = field(repr=False)
@@ -202,29 +212,76 @@ class TrackedObject:
 
 @dataclass(frozen=True)
 class FrameReply:
-    """The objects of a session on one frame."""
+    """What became of a session's objects on a frame."""
 
     session_id: str
+    model: str
     frame_index: int
+    image: ImageSize
     objects: tuple[TrackedObject, ...]
+    request_id: str
 
 
 @dataclass(frozen=True)
-class SessionReply(FrameReply):
-    """A session that was opened, with its objects on its first frame.
+class SessionLimits:
+    """What one session may be; `GET /sessions/{id}` of the API tells what they mean."""
+
+    idle_s: float
+    age_s: float
+    max_objects: int
+    max_requests: int
+
+
+@dataclass(frozen=True)
+class OpenedReply(FrameReply):
+    """A session that was just opened, with its objects on its first frame.
+
+    Attributes:
+        expires_at: when it ends if no request comes for it.
+        limits: its bounds.
+    """
+
+    expires_at: datetime
+    limits: SessionLimits
+
+
+@dataclass(frozen=True)
+class ObjectName:
+    """An object that a session follows."""
+
+    id: int
+    label: str | None
+
+
+@dataclass(frozen=True)
+class SessionReply:
+    """A session as it is.
 
     Attributes:
         session_id: names it; who knows it may use it.
-        frame_index: 0.
-        objects: on the first frame.
         model: the tracker that follows.
-        image: size of all its frames.
-        expires_at: when it ends unless a request comes for it.
+        frame_index: of the last frame answered.
+        image: size of every frame.
+        objects: that it follows.
+        memory_bytes: that it takes.
+        is_busy: whether a request of it is being answered.
+        age_s: seconds since it was opened.
+        idle_s: seconds since its last request.
+        expires_at: when it ends if no request comes for it.
+        limits: its bounds.
     """
 
+    session_id: str
     model: str
+    frame_index: int
     image: ImageSize
+    objects: tuple[ObjectName, ...]
+    memory_bytes: int
+    is_busy: bool
+    age_s: float
+    idle_s: float
     expires_at: datetime
+    limits: SessionLimits
 
 
 def decode_mask(segmentation: Segmentation) -> Bitmap:

@@ -18,6 +18,7 @@ from service.client.replies import (
     DetectReply,
     FrameReply,
     Model,
+    OpenedReply,
     SegmentReply,
     SemanticReply,
     SessionReply,
@@ -117,7 +118,7 @@ class Session(Tracking):
     loses nothing.
     """
 
-    def __init__(self, client: Client, opened: SessionReply, options: Mapping[str, Any]) -> None:
+    def __init__(self, client: Client, opened: OpenedReply, options: Mapping[str, Any]) -> None:
         super().__init__(opened, options)
         self._client = client
 
@@ -125,13 +126,13 @@ class Session(Tracking):
         """Return where the objects are on the next frame."""
         return self._took(self._client.run(self._ask_step(frame)))
 
-    def tell(self, objects: Sequence[NewObject]) -> FrameReply:
+    def tell(self, objects: Sequence[NewObject]) -> SessionReply:
         """Follow further objects from the current frame on, or correct known ones there."""
-        return self._took(self._client.run(self._ask_tell(objects)))
+        return self._client.run(self._ask_tell(objects))
 
-    def drop(self, object_id: int) -> None:
+    def drop(self, object_id: int) -> SessionReply:
         """Follow an object no longer."""
-        self._client.run(self._ask_drop(object_id))
+        return self._client.run(self._ask_drop(object_id))
 
     def close(self) -> None:
         """Let the service forget the session."""

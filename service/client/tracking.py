@@ -1,15 +1,13 @@
 """What a session knows of itself, whoever waits for its answers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from service.client import asks
 from service.client.exchange import Ask
 from service.client.pictures import Picture
 from service.client.prompts import NewObject
-from service.client.replies import FrameReply, SessionReply
-
-Reply = TypeVar("Reply", bound=FrameReply)
+from service.client.replies import FrameReply, OpenedReply, SessionReply
 
 
 class Tracking:
@@ -26,7 +24,7 @@ class Tracking:
         last: the newest answer.
     """
 
-    def __init__(self, opened: SessionReply, options: Mapping[str, Any]) -> None:
+    def __init__(self, opened: OpenedReply, options: Mapping[str, Any]) -> None:
         self.opened = opened
         self.last: FrameReply = opened
         self._options = {name: value for name, value in options.items() if name != "model"}
@@ -44,10 +42,10 @@ class Tracking:
     def _ask_step(self, frame: Picture) -> Ask[FrameReply]:
         return asks.step(self.id, frame, self.frame_index + 1, self._options)
 
-    def _ask_tell(self, objects: Sequence[NewObject]) -> Ask[FrameReply]:
+    def _ask_tell(self, objects: Sequence[NewObject]) -> Ask[SessionReply]:
         return asks.tell_objects(self.id, objects)
 
-    def _ask_drop(self, object_id: int) -> Ask[None]:
+    def _ask_drop(self, object_id: int) -> Ask[SessionReply]:
         return asks.drop_object(self.id, object_id)
 
     def _ask_close(self) -> Ask[None]:

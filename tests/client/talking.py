@@ -79,10 +79,10 @@ class FakeSessions(httpx.MockTransport):
                 return self._step(int(request.url.params["frame_index"]), request.content)
             case "POST", "/sessions/s1/objects":
                 self.edits.append(json.loads(request.content))
-                return httpx.Response(200, json=self._reply())
+                return httpx.Response(200, json=self._reply() | self._card())
             case "DELETE", "/sessions/s1/objects/1":
                 self.edits.append(1)
-                return httpx.Response(204)
+                return httpx.Response(200, json=self._reply() | self._card())
             case "DELETE", "/sessions/s1":
                 self.is_closed = True
                 return httpx.Response(204)
@@ -105,12 +105,21 @@ class FakeSessions(httpx.MockTransport):
             "segmentation": {"size": [2, 2], "counts": [0, 1, 1, 1, 1]},
             "visible": True,
         }
-        return {"session_id": "s1", "frame_index": len(self.frames) - 1, "objects": [one]}
+        return {
+            "session_id": "s1",
+            "model": "fake",
+            "frame_index": len(self.frames) - 1,
+            "image": {"width": 2, "height": 2},
+            "objects": [one],
+            "request_id": "r1",
+        }
 
     def _card(self) -> dict[str, Any]:
         return {
-            "model": "fake",
-            "image": {"width": 2, "height": 2},
+            "memory_bytes": 1,
+            "is_busy": False,
+            "age_s": 0.5,
+            "idle_s": 0.5,
             "expires_at": "2030-01-01T00:00:00Z",
-            "limits": {},
+            "limits": {"idle_s": 1, "age_s": 2, "max_objects": 3, "max_requests": 4},
         }
