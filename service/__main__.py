@@ -1,26 +1,33 @@
-"""Arguments and environment in, a running service out; the only place that starts a process."""
+"""The command line's entrance: finds the command, reads the settings, returns the exit status."""
 
 import argparse
-import logging
+import importlib
 import os
-import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from service import __version__, logs
-from service.app import create_app
-from service.server import Server
+from service import __version__
+from service.cli import CommandFailed
 from service.settings import Settings, SettingsError
-from service.weights import command as weights
 from service.weights.errors import WeightsError
 
-_log = logging.getLogger("maskd")
-_BACKLOG = 2048
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "serve": "run the service; settings come from MASKD_*",
+        "segment": "find the objects of pictures, each with its mask",
+        "semantic": "find the category of every pixel of pictures",
+        "detect": "find the boxes of pictures' objects",
+        "doctor": "tell what this machine can do, what would not work, and why",
+        "weights": "get published weights, or bring your own, into MASKD_WEIGHTS_DIR",
+    }
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0, 1 after a failure, 2 for wrong settings."""
-    given = _parser().parse_args(arguments)
+    """Run a command; return the exit status: 0, 1 after a failure, 2 for wrong settings."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    given = _parser(words[:1]).parse_args(words)
     chosen = {name: value for name, value in vars(given).items() if name.startswith("MASKD_")}
     environ = {**os.environ, **{name: value for name, value in chosen.items() if value}}
     try:
@@ -28,55 +35,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         sys.stderr.write(f"maskd: {error}\n")
         return 2
-    except WeightsError as error:
+    except (CommandFailed, WeightsError) as error:
         sys.stderr.write(f"maskd: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return 130  # as shells report it
     return status
 
 
-def _serve(given: argparse.Namespace, settings: Settings) -> int:
-    del given
-    try:
-        listener = _listen(settings)
-    except OSError as error:
-        sys.stderr.write(f"maskd: {error}\n")
-        return 2
-    with listener:
-        return _run(settings, listener)
-
-
-def _run(settings: Settings, listener: socket.socket) -> int:
-    logs.configure(settings.log_format)
-    host, port = listener.getsockname()[:2]
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    hints = {"url": url, "docs": f"{url}/docs", "try": f"curl -F image=@PICTURE {url}/segment"}
-    _log.info("listening", extra={"fields": {"version": __version__, **hints}})
-    server = Server(create_app(settings))
-    server.run(sockets=[listener])
-    return 1 if server.has_failed else 0
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """Return a socket that listens already, so that a taken port stops the start."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        code = error.errno or 0  # below 0 for names that cannot be looked up
-        reason = os.strerror(code) if code > 0 else error.strerror
-        raise OSError(f"cannot listen on {where}: {reason}") from error
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser(called: Sequence[str]) -> argparse.ArgumentParser:
+    """All commands by name; the one that is called with its arguments."""
     parser = argparse.ArgumentParser(prog="maskd", description="Pictures in, masks out, over HTTP.")
     parser.add_argument("--version", action="version", version=f"maskd {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    serve = commands.add_parser("serve", help="run the service; settings come from MASKD_*")
-    serve.add_argument("--host", dest="MASKD_HOST", help="address to listen on")
-    serve.add_argument("--port", dest="MASKD_PORT", help="port; 0 picks a free one")
-    serve.set_defaults(run=_serve)
-    weights.add_parser(commands)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if name in called:
+            module = importlib.import_module(f"service.cli.{name}")
+            command.set_defaults(run=module.run)
+            module.add_arguments(command)
     return parser
 
 

@@ -1,6 +1,7 @@
 """The examples of `docs/client.md` run as they stand."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import pytest
 import torch
 
 from models.outputs import SemanticMap
+from service.__main__ import main
 from tests.e2e.listening import Listening, listening
 from tests.fakes import FakeModel
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "client.md").read_text()
+COMMANDS = re.findall(r"^maskd (.*--url.*)$", PAGE, re.MULTILINE)
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -37,5 +40,17 @@ def test_an_example_runs(number: int, service: Listening, monkeypatch: pytest.Mo
     exec(code, {"__name__": "example"})  # noqa: S102 (the page's own code)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_runs(
+    command: str, service: Listening, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(command.replace("http://127.0.0.1:8000", service.url))) == 0
+    assert list((tmp_path / "out").iterdir())
+
+
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 4
+    assert len(COMMANDS) >= 2

@@ -3,12 +3,14 @@
 import logging
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from service.__main__ import main
+from service.__main__ import COMMANDS, main
 from service.child import running
 from tests.api.serving import png
 
@@ -77,3 +79,19 @@ def test_a_process_serves_and_ends_on_a_signal() -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(child.process.pid, 0)
     assert [line["message"] for line in child.lines if line["level"] != "info"] == []
+
+
+def test_finding_the_command_takes_no_torch() -> None:
+    code = "import sys, service.__main__; print('torch' in sys.modules)"
+    said = subprocess.run(  # noqa: S603 (our own interpreter)
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "False\n"
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, summary in COMMANDS.items():
+        with pytest.raises(SystemExit, match="0"):
+            main([name, "--help"])
+        assert f"usage: maskd {name}" in capsys.readouterr().out
+        assert summary

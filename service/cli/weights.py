@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -16,29 +15,32 @@ from service.weights.errors import WeightsError
 from service.weights.folder import Folder
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to those of an argument parser; it sets `run`, which `main` calls."""
-    parser = commands.add_parser(
-        "weights", help="get published weights, or bring your own, into MASKD_WEIGHTS_DIR"
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own actions."""
     actions = parser.add_subparsers(required=True, metavar="action")
-    actions.add_parser("list", help="what there is, and what is here").set_defaults(run=_list)
+    actions.add_parser("list", help="what there is, and what is here").set_defaults(act=_list)
     fetch = actions.add_parser("fetch", help="download, verify and convert")
     fetch.add_argument("variants", metavar="VARIANT", nargs="+")
-    fetch.set_defaults(run=_fetch)
+    fetch.set_defaults(act=_fetch)
     bring = actions.add_parser("import", help="verify and convert a file that is here")
     bring.add_argument("variant", metavar="VARIANT", help="whose network the weights fit")
     bring.add_argument("file", metavar="FILE", type=Path)
     bring.add_argument("--name", help="what to call weights that are not the published ones")
     bring.add_argument("--labels", type=Path, help="JSON file of their classes")
-    bring.set_defaults(run=_import)
+    bring.set_defaults(act=_import)
     verify = actions.add_parser("verify", help="compare with the recorded digests")
     verify.add_argument("names", metavar="NAME", nargs="*", help="default: all that are here")
-    verify.set_defaults(run=_verify)
+    verify.set_defaults(act=_verify)
     export = actions.add_parser("export", help="verify and copy, to be carried elsewhere")
     export.add_argument("directory", metavar="DIR", type=Path)
     export.add_argument("names", metavar="NAME", nargs="*", help="default: all that are here")
-    export.set_defaults(run=_export)
+    export.set_defaults(act=_export)
+
+
+def run(given: argparse.Namespace, settings: Settings) -> int:
+    """Do what was asked; return the exit status."""
+    status: int = given.act(given, settings)
+    return status
 
 
 def _list(given: argparse.Namespace, settings: Settings) -> int:

@@ -1,0 +1,70 @@
+"""The whole service in this process, without a port."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from models import zoo
+from models.published import INCLUDED
+from service.app import create_app
+from service.cli import CommandFailed
+from service.client import AsyncClient
+from service.engine.engine import Engine
+from service.engine.loader import EngineStartError, ZooLoader
+from service.settings import Settings
+
+_PATIENCE_S = 24 * 3600.0  # nobody else waits, and large networks are slow without a GPU
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, task: str, model: str | None, *, engine: Engine | None = None
+) -> AsyncIterator[AsyncClient]:
+    """A client of a service with one model, once that is ready.
+
+    Args:
+        settings: of the service, but for its models and deadline.
+        task: what the model must do, as the zoo calls it.
+        model: its name; None: see `choose`.
+        engine: None: one that loads the model.
+
+    Raises:
+        CommandFailed: the model cannot be loaded.
+    """
+    name = choose(settings, task, model)
+    app = create_app(
+        settings.model_copy(update={"models": (name,), "deadline_s": _PATIENCE_S}), engine=engine
+    )
+    async with app.router.lifespan_context(app):
+        try:
+            await app.state.loading
+        except EngineStartError as error:
+            raise CommandFailed(str(error)) from error
+        transport = httpx.ASGITransport(app=app)
+        async with AsyncClient("http://maskd", transport=transport) as client:
+            yield client
+
+
+def choose(settings: Settings, task: str, model: str | None) -> str:
+    """Return the model that is asked for, the first configured one of a task, or an included one.
+
+    Raises:
+        CommandFailed: there is none.
+    """
+    if model is not None:
+        return model
+    loader = ZooLoader(settings)
+    try:
+        configured = [name for name in settings.models if loader.task(name) == task]
+    except zoo.UnknownVariant as error:
+        raise CommandFailed(str(error)) from error
+    variants = zoo.available().values()
+    included = [one.name for one in variants if (one.task, one.checkpoint) == (task, INCLUDED)]
+    found = next(iter((*configured, *included)), None)
+    if found is None:
+        raise CommandFailed(
+            f"no model that can {task} is in MASKD_MODELS or included; name one with --model "
+            "(maskd weights list shows them)"
+        )
+    return found

@@ -1,0 +1,48 @@
+"""`maskd segment`: objects of pictures, each with its mask."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from models.rle import Rle
+from service.cli import batch, detect, drawing
+from service.client import AsyncClient, Instance, SegmentReply
+from service.settings import Settings
+
+
+async def _ask(client: AsyncClient, picture: bytes, options: Mapping[str, Any]) -> SegmentReply:
+    return await client.segment(picture, **options)
+
+
+def _results(reply: SegmentReply) -> list[dict[str, Any]]:
+    return [{**detect.result(one), "segmentation": one.segmentation} for one in reply.instances]
+
+
+def _draw(picture: bytes, reply: SegmentReply) -> bytes:
+    return drawing.draw(picture, [(one, _rle(one)) for one in reply.instances])
+
+
+def _rle(one: Instance) -> Rle:
+    """The mask as it came: as RLE, since nothing else was asked for."""
+    segmentation: Any = one.segmentation
+    return Rle(size=segmentation["size"], counts=segmentation["counts"])
+
+
+_TASK = batch.Task(
+    "segment",
+    ask=_ask,
+    says=lambda reply: detect.count(reply.instances),
+    results=_results,
+    draw=_draw,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    batch.add_arguments(parser)
+    detect.add_thresholds(parser)
+
+
+def run(given: argparse.Namespace, settings: Settings) -> int:
+    """Answer all pictures; return the exit status."""
+    return batch.run(_TASK, given, settings, **detect.thresholds(given))
