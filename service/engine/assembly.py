@@ -36,7 +36,8 @@ _MAX_REASON = 500  # characters of the line that says why the start failed
 class Assembly:
     """Makes loaded models from names.
 
-    State: `_threads` that were started, by model, on the event loop only.
+    State, on the event loop only: `_threads` that were started, by model; `_cpu_warm_up`, held
+    while a model runs for the first time on the CPU.
 
     Args:
         settings: where models run, within which bounds.
@@ -62,6 +63,7 @@ class Assembly:
         # CPU replicas take turns on one thread, each with every core: at the same time they would
         # only be in each other's way.
         self._cpu_thread = new_thread(Device("cpu"))
+        self._cpu_warm_up = asyncio.Lock()
         self._threads: dict[str, list[tuple[Device, Executor]]] = defaultdict(list)
 
     async def load(self, names: Sequence[str]) -> list[Loaded]:
@@ -97,7 +99,7 @@ class Assembly:
             replicas = [self._replica(name, *on) for on in zip(predictors, devices, strict=True)]
             await asyncio.gather(
                 *(
-                    replica.warm_up(partial(_warm_up, predictor, size))
+                    self._warm_up(replica, partial(_warm_up, predictor, size))
                     for replica, predictor in zip(replicas, predictors, strict=True)
                     for size in self._warm_up_sizes(predictor)
                 )
@@ -129,6 +131,17 @@ class Assembly:
         for _, thread in threads:
             thread.shutdown(wait=False)
         return [device for device, _ in threads]
+
+    async def _warm_up(self, replica: Replica[Any, Any], call: Callable[[], object]) -> None:
+        """Make a call where the replica will run; on the CPU beside that thread, one at a time.
+
+        Models that serve already share the CPU's thread and must not wait for one that comes.
+        """
+        if replica.device.name != "cpu":
+            await replica.warm_up(call)
+            return
+        async with self._cpu_warm_up:
+            await asyncio.to_thread(call)
 
     def _warm_up_sizes(self, predictor: Predictor) -> Iterable[tuple[int, int]]:
         """(height, width) of one picture for each input shape that the settings' sizes lead to."""

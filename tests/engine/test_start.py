@@ -11,7 +11,7 @@ from service.engine.loader import EngineStartError
 from service.errors import InvalidOptions, NotFound, NotReady
 from service.settings import Settings
 from tests.engine.asking import ask, engine_of
-from tests.fakes import CATEGORIES, FakeLoader, FakeModel, Gate
+from tests.fakes import CATEGORIES, FakeLoader, FakeModel, Gate, loop_turns
 
 
 async def test_the_engine_is_ready_once_every_model_is_loaded_and_warm() -> None:
@@ -55,10 +55,43 @@ async def test_models_on_the_cpu_take_turns_on_one_thread() -> None:
     model = FakeModel(lambda _: threads.append(threading.get_ident()))
     engine = engine_of({"fake": model, "other": model})
     await engine.start()
+    threads.clear()
     await asyncio.gather(ask(engine), ask(engine, "other"))
-    assert len(threads) == 4
+    assert len(threads) == 2
     assert len(set(threads)) == 1
     assert threads[0] != threading.get_ident()
+    await engine.aclose()
+
+
+async def test_models_run_for_the_first_time_one_after_the_other_on_the_cpu() -> None:
+    gate = Gate()
+    gate.close()
+    models = {"fake": FakeModel(gate=gate), "other": FakeModel(gate=gate)}
+    engine = engine_of(models)
+    start = asyncio.ensure_future(engine.start())
+    await asyncio.to_thread(gate.wait_arrival)
+    await loop_turns()
+    assert sum(len(model.calls) for model in models.values()) == 1
+    gate.open()
+    await start
+    assert [len(model.calls) for model in models.values()] == [1, 1]
+    await engine.aclose()
+
+
+async def test_a_model_that_comes_later_runs_first_beside_those_that_serve() -> None:
+    gate = Gate()
+    models = {"fake": FakeModel(), "late": FakeModel(gate=gate)}
+    settings = Settings(models=("fake",), devices=("cpu",))
+    engine = Engine(settings, loader=FakeLoader(models))
+    await engine.start()
+    gate.close()
+    load = asyncio.ensure_future(engine.load("late"))
+    await asyncio.to_thread(gate.wait_arrival)
+    await ask(engine)
+    assert not load.done()
+    gate.open()
+    await load
+    await ask(engine, "late")
     await engine.aclose()
 
 
