@@ -15,7 +15,7 @@ from models.siammask.config import SiamMaskConfig
 
 Pair = tuple[float, float]
 Box = tuple[float, float, float, float]
-Colour = tuple[int, int, int]
+Colour = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ def crop(frame: Tensor, centre: Pair, sides: tuple[int, int], border: Colour) ->
     """Cut a square out of a frame and resize it.
 
     Args:
-        frame: [h, w, 3] uint8.
+        frame: [h, w, c] uint8.
         centre: (x, y), pixels.
         sides: of the square, pixels, and wanted.
-        border: the colour outside the frame.
+        border: a byte a channel, the colour outside the frame.
 
     Returns:
-        [m, m, 3] uint8.
+        [m, m, c] uint8.
 
     Source: SiamMask: tools/test.py, get_subwindow_tracking; differs: none. The first pixel's place
         is rounded with halves to even.

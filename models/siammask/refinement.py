@@ -38,6 +38,9 @@ class Refinement(nn.Module):
         self.deconv = nn.ConvTranspose2d(config.feature_channels, channels[2], side, stride=side)
         for index, (wide, narrow) in enumerate(pairwise((*channels[::-1], 1))):
             self.add_module(f"post{index}", nn.Conv2d(wide, narrow, 3, padding=1))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_uniform_(module.weight, a=1)
 
     def forward(
         self, levels: Sequence[Tensor], correlation: Tensor, samples: Tensor, cells: Tensor

@@ -8,12 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from models import aot, deformable_detr, mask_rcnn, pointrend, zoo
+from models import aot, deformable_detr, mask_rcnn, pointrend, siammask, zoo
 from models.mask_rcnn.config import MaskRcnnConfig
 from models.training import aot as aot_training
 from models.training import deformable_detr as deformable_detr_training
 from models.training import mask_rcnn as mask_rcnn_training
 from models.training import pointrend as pointrend_training
+from models.training import siammask as siammask_training
 from models.training.aot import AotRecipe
 from models.training.coco_folder import FolderError, open_folder
 from models.training.deformable_detr import DeformableDetrRecipe
@@ -21,6 +22,7 @@ from models.training.examples import DemoClips, DemoExamples, Examples
 from models.training.mask_rcnn import MaskRcnnRecipe, fitting_weights
 from models.training.pointrend import PointRendRecipe
 from models.training.scenes import THINGS, World
+from models.training.siammask import SiamMaskRecipe
 from models.training.trainer import Recipe, TrainConfig
 
 _TRAINING_SEED, _UNSEEN_SEED = 1, 2
@@ -99,6 +101,13 @@ _MASKS_IN_TIME = Judge(
     "and frames but the first, which is given, and the last",
 )
 
+_BOXES_IN_TIME = Judge(
+    siammask_training.evaluate,
+    "mean IoU: overlap of masks; success: share of boxes that overlap the true one by more than "
+    "half; found: share reported as visible; all over the objects' seen frames but the first, "
+    "whose box is given",
+)
+
 
 def _on_pictures(variant: str, recipe: Recipe, config: TrainConfig, judge: Judge) -> Plan:
     """A plan on scenes of the demo world; it is judged on scenes of all sizes."""
@@ -117,14 +126,23 @@ def _on_pictures(variant: str, recipe: Recipe, config: TrainConfig, judge: Judge
     )
 
 
-def _on_clips(variant: str, recipe: Recipe, config: TrainConfig, judge: Judge) -> Plan:
-    """A plan on videos of the demo world and of things without a name; judged on the former."""
+def _on_clips(
+    variant: str,
+    recipe: Recipe,
+    config: TrainConfig,
+    judge: Judge,
+    spacing: tuple[int, int] = (4, 3),
+) -> Plan:
+    """A plan on videos of the demo world and of things without a name; judged on the former.
+
+    Clips to train on have so many frames, with so many between two of them at most.
+    """
     sizes = World(short_side=(112, 200), max_aspect=1.6, figures=(1, 5))
     return Plan(
         variant,
         recipe,
         config,
-        DemoClips(_TRAINING_SEED, (sizes, replace(sizes, look=THINGS)), length=4, max_gap=3),
+        DemoClips(_TRAINING_SEED, (sizes, replace(sizes, look=THINGS)), *spacing),
         DemoClips(_UNSEEN_SEED, (World(figures=(3, 3)),), length=24, video_frames=(24, 24)),
         40,
         "clips",
@@ -163,6 +181,13 @@ _FROM_NOTHING: Mapping[str, Plan] = MappingProxyType(
                 AotRecipe(aot.DEMO, sides=((0, 113), (0.85, 161))),
                 TrainConfig(steps=2600, batch_size=4),
                 _MASKS_IN_TIME,
+            ),
+            _on_clips(
+                "siammask_demo",
+                SiamMaskRecipe(siammask.DEMO, sides=((0, 191), (0.8, 255))),
+                TrainConfig(steps=2500, batch_size=6, learning_rate=2e-3, autocast=True),
+                _BOXES_IN_TIME,
+                spacing=(2, 8),
             ),
         )
     }
