@@ -119,4 +119,4 @@ def test_the_demo_network_stays_small() -> None:
 
 def test_a_variant_without_weights_says_so() -> None:
     with pytest.raises(CheckpointError, match="no weights yet"):
-        zoo.load("deformable_detr_demo")
+        zoo.load("siammask_demo")

@@ -101,12 +101,12 @@ R50_SINGLE_SCALE = replace(R50, trunk_levels=("c5",), extra_levels=0)
 
 R50_SINGLE_SCALE_DC5 = replace(R50_SINGLE_SCALE, dilated_stages=1)
 
-# Figures are 12 to 50 % of the shorter side across, about 27 to 112 pixels here, and eight at most:
-# three levels show them all, and few queries find them.
+# Figures are 12 to 50 % of the shorter side across, about 27 to 112 pixels here and less in long
+# pictures, and eight at most: three levels show them all, and few queries find them.
 DEMO = DeformableDetrConfig(
     categories=labels.FIGURES,
     min_size=224,
-    max_size=448,
+    max_size=288,
     stem_channels=32,
     mid_channels=(16, 32, 64, 128),
     block_counts=(2, 2, 2, 2),

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from models import zoo
 from models.deformable_detr import (
     R50,
     R50_REFINE,
@@ -42,9 +43,10 @@ _NARROW: dict[str, Any] = {
 
 
 def networks() -> dict[str, ImagePredictor]:
-    """The published architectures, narrow and with drawn weights."""
+    """The published architectures, narrow and with drawn weights, and the demo variant."""
     published = {"plain": R50, "refine": R50_REFINE, "two_stage": R50_TWO_STAGE}
-    return {name: _drawn(replace(config, **_NARROW)) for name, config in published.items()}
+    narrow = {name: _drawn(replace(config, **_NARROW)) for name, config in published.items()}
+    return {**narrow, "demo": zoo.load("deformable_detr_demo")}
 
 
 def _drawn(config: DeformableDetrConfig) -> ImagePredictor:

@@ -13,6 +13,7 @@ from models.outputs import Detections
 from models.training.__main__ import main
 from models.training.deformable_detr import DeformableDetrRecipe, evaluate
 from models.training.examples import Example
+from models.training.plans import demo_plan
 from models.training.trainer import TrainConfig, Trainer
 
 TINY = replace(
@@ -57,6 +58,12 @@ def test_boxes_are_shares_of_the_picture_and_not_of_its_padding():
 def test_canvases_grow_with_progress(progress, side):
     batch = RECIPE.batcher()([example(50, 100)], progress)
     assert max(batch.images.shape[2:]) == side
+
+
+def test_pictures_of_all_shapes_are_trained_on():
+    examples = demo_plan("deformable_detr_demo").examples
+    sizes = [examples[index].image.shape[:2] for index in range(20)]
+    assert max(max(size) / min(size) for size in sizes) > 1.6
 
 
 def test_what_makes_batches_can_be_sent_to_another_process():
