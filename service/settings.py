@@ -46,8 +46,11 @@ class Settings(BaseModel):
 
     models: Annotated[
         tuple[str, ...],
-        Field(min_length=1, description="Variants to load, comma separated, first is default."),
-    ] = ("mask_rcnn_demo",)
+        Field(
+            min_length=1,
+            description="Variants to load, comma separated; the first of a task is its default.",
+        ),
+    ] = ("mask_rcnn_demo", "pointrend_demo", "deformable_detr_demo")
     devices: Annotated[
         tuple[str, ...],
         Field(

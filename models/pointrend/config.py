@@ -170,24 +170,25 @@ FPN_R50_ADE20K = PointRendConfig(
 
 FPN_R101_ADE20K = replace(FPN_R50_ADE20K, block_counts=(3, 4, 23, 3))
 
-# Figures are 12 to 50 % of the shorter side across, about 30 to 130 pixels here: the coarse map, at
-# stride 8, shows where and what they are, the first stage, at stride 2, where they end.
+# Figures are 12 to 50 % of the shorter side across, about 42 to 176 pixels here: the coarse map, at
+# stride 16, shows where and what they are, the pyramid, at stride 4, where they end.
 DEMO = PointRendConfig(
     categories=labels.FIGURES,
-    min_size=256,
-    max_size=512,
-    stem_channels=16,
-    mid_channels=(12, 24, 48, 64),
+    min_size=352,
+    max_size=704,
+    stem_channels=32,
+    mid_channels=(16, 32, 64, 96),
     block_counts=(2, 2, 2, 2),
-    layout=Layout(stem="3x3", dilated_stages=1),
-    coarse_channels=64,
-    atrous_rates=(2, 4, 8),
+    layout=Layout(stem="deep", dilated_stages=1),
+    coarse_channels=96,
+    atrous_rates=(2, 4, 6),
     coarse_dropout=0.0,
-    fine_level="c2",
+    pyramid_channels=64,
+    fine_level="p2",
     point_channels=(64, 64),
     has_coarse_everywhere=True,
     subdivision_num_points=2048,
     subdivision_aligns_corners=False,
     refines_own_logits=False,
-    train_num_points=1024,
+    train_num_points=2048,
 )

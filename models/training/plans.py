@@ -110,10 +110,21 @@ _BOXES_IN_TIME = Judge(
 
 
 def _on_pictures(
+<<<<<<< Updated upstream
     variant: str, recipe: Recipe, config: TrainConfig, judge: Judge, max_aspect: float = 1.3
 ) -> Plan:
     """A plan on scenes of the demo world; it is judged on scenes of all sizes."""
     world = World(short_side=(112, 320), max_aspect=max_aspect)
+=======
+    variant: str,
+    recipe: Recipe,
+    config: TrainConfig,
+    judge: Judge,
+    short_side: tuple[int, int] = (112, 320),
+) -> Plan:
+    """A plan on scenes of the demo world; it is judged on scenes of all sizes."""
+    world = World(short_side=short_side, max_aspect=1.3)
+>>>>>>> Stashed changes
     return Plan(
         variant,
         recipe,
@@ -166,9 +177,12 @@ _FROM_NOTHING: Mapping[str, Plan] = MappingProxyType(
             ),
             _on_pictures(
                 "pointrend_demo",
-                PointRendRecipe(pointrend.DEMO, sides=((0, 128), (0.5, 192), (0.85, 256))),
-                TrainConfig(steps=3000, learning_rate=2e-3),
+                PointRendRecipe(
+                    pointrend.DEMO, sides=((0, 160), (0.27, 224), (0.62, 288), (0.78, 352))
+                ),
+                TrainConfig(steps=11500, learning_rate=2e-3, autocast=True),
                 _LABEL_MAPS,
+                (128, 448),
             ),
             _on_pictures(
                 "deformable_detr_demo",
