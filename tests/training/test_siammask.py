@@ -86,6 +86,15 @@ def test_a_target_that_is_gone_is_looked_for_where_it_was():
     assert not pairs.masks.any()
 
 
+def test_in_place_of_a_target_that_is_gone_another_is_shown():
+    both = clip({1: [(40, 50), (60, 55)], 2: [(110, 80), (100, 80)]})
+    both.owners[1][both.owners[1] == 1] = 0
+    pairs = batcher(pairs=20)([both], 0.9)
+    assert (pairs.templates[:, 2, 63, 63] > 200).any()
+    # What is shown is the other one always: nobody is looked for where nothing is.
+    assert pairs.masks.flatten(1).any(1).all()
+
+
 def test_one_progress_gives_one_batch():
     moving = clip({1: [(40, 50), (60, 55)]})
     first, again, other = (batcher()([moving], progress) for progress in (0.6, 0.6, 0.7))
