@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "segment": "find the objects of pictures, each with its mask",
         "semantic": "find the category of every pixel of pictures",
         "detect": "find the boxes of pictures' objects",
+        "track": "follow objects of a first frame through a video",
         "doctor": "tell what this machine can do, what would not work, and why",
         "weights": "get published weights, or bring your own, into MASKD_WEIGHTS_DIR",
     }

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
-from service.cli import CommandFailed, coco, connection, sources
+from service.cli import coco, connection, files, sources
 from service.client import AsyncClient, MaskdError
 from service.settings import Settings
 
@@ -53,12 +53,12 @@ def run(task: Task[R], given: argparse.Namespace, settings: Settings, **options:
     """Answer all pictures; return 1 if any failed, whatever became of the others."""
     paths = sources.pictures(given.files)
     if given.out is not None:
-        _make_folder(given.out)
+        files.make_folder(given.out)
     wanted = {"model": given.model, "labels": given.labels, **options}
     work = _Work(task, paths, given.out, wanted)
     asyncio.run(_answer(work, given, settings))
     if given.coco is not None:
-        _write(given.coco, json.dumps(work.results).encode())
+        files.write(given.coco, json.dumps(work.results).encode())
     return min(work.failures, 1)
 
 
@@ -86,7 +86,7 @@ class _Work(Generic[R]):
         reply = await self.task.ask(client, picture, self._options)
         if self._out is not None:
             drawn = await asyncio.to_thread(self.task.draw, picture, reply)
-            await asyncio.to_thread(_write, self._out / f"{self._stems[path]}.png", drawn)
+            await asyncio.to_thread(files.write, self._out / f"{self._stems[path]}.png", drawn)
         return reply
 
     def take(self, path: Path, outcome: R | Exception) -> None:
@@ -134,17 +134,3 @@ async def in_order(
     finally:
         for _, answer in pending:
             answer.cancel()
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandFailed(f"{folder}: {error.strerror}") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise CommandFailed(f"{path}: {error.strerror}") from error

@@ -4,9 +4,8 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from models.rle import Rle
 from service.cli import batch, detect, drawing
-from service.client import AsyncClient, Instance, SegmentReply
+from service.client import AsyncClient, SegmentReply
 from service.settings import Settings
 
 
@@ -19,13 +18,9 @@ def _results(reply: SegmentReply) -> list[dict[str, Any]]:
 
 
 def _draw(picture: bytes, reply: SegmentReply) -> bytes:
-    return drawing.draw(picture, [(one, _rle(one)) for one in reply.instances])
-
-
-def _rle(one: Instance) -> Rle:
-    """The mask as it came: as RLE, since nothing else was asked for."""
-    segmentation: Any = one.segmentation
-    return Rle(size=segmentation["size"], counts=segmentation["counts"])
+    return drawing.draw(
+        picture, [(one, drawing.rle_of(one.segmentation)) for one in reply.instances]
+    )
 
 
 _TASK = batch.Task(

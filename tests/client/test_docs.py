@@ -13,6 +13,7 @@ import torch
 from models.outputs import SemanticMap
 from service.__main__ import main
 from tests.e2e.listening import Listening, listening
+from tests.fake_tracker import FakeVideoPredictor
 from tests.fakes import FakeModel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,8 @@ def label_map(image: np.ndarray, **_: Any) -> SemanticMap:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Listening]:
-    others = {"detect": FakeModel(), "semantic": FakeModel(label_map)}
+    others: dict[str, Any] = {"detect": FakeModel(), "semantic": FakeModel(label_map)}
+    others["track"] = FakeVideoPredictor(prompts=("box",))
     with listening(others=others) as running:
         yield running
 
@@ -52,5 +54,5 @@ def test_a_command_runs(
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) >= 4
-    assert len(COMMANDS) >= 2
+    assert len(EXAMPLES) >= 5
+    assert len(COMMANDS) >= 3
