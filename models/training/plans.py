@@ -109,22 +109,13 @@ _BOXES_IN_TIME = Judge(
 )
 
 
+_SMALL = World(short_side=(112, 320), max_aspect=1.3)
+
+
 def _on_pictures(
-<<<<<<< Updated upstream
-    variant: str, recipe: Recipe, config: TrainConfig, judge: Judge, max_aspect: float = 1.3
+    variant: str, recipe: Recipe, config: TrainConfig, judge: Judge, world: World = _SMALL
 ) -> Plan:
     """A plan on scenes of the demo world; it is judged on scenes of all sizes."""
-    world = World(short_side=(112, 320), max_aspect=max_aspect)
-=======
-    variant: str,
-    recipe: Recipe,
-    config: TrainConfig,
-    judge: Judge,
-    short_side: tuple[int, int] = (112, 320),
-) -> Plan:
-    """A plan on scenes of the demo world; it is judged on scenes of all sizes."""
-    world = World(short_side=short_side, max_aspect=1.3)
->>>>>>> Stashed changes
     return Plan(
         variant,
         recipe,
@@ -182,7 +173,7 @@ _FROM_NOTHING: Mapping[str, Plan] = MappingProxyType(
                 ),
                 TrainConfig(steps=11500, learning_rate=2e-3, autocast=True),
                 _LABEL_MAPS,
-                (128, 448),
+                replace(_SMALL, short_side=(128, 448)),
             ),
             _on_pictures(
                 "deformable_detr_demo",
@@ -192,7 +183,7 @@ _FROM_NOTHING: Mapping[str, Plan] = MappingProxyType(
                 TrainConfig(steps=11000, learning_rate=1e-3, warmup_steps=500, autocast=True),
                 _BOXES,
                 # Boxes are shares of the picture's sides: other shapes are another task.
-                max_aspect=2.0,
+                replace(_SMALL, max_aspect=2.0),
             ),
             _on_clips(
                 "aot_demo",
