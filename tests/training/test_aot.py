@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models import zoo
 from models.outputs import TrackStep
 from models.training import __main__ as command
 from models.training.aot import AotRecipe, evaluate, follow, schedule
@@ -161,3 +162,10 @@ def test_the_command_trains_and_judges_on_clips(tmp_path):
     assert "evaluation_clips: 1" in card
     assert "| J&F |" in card
     assert (out / "aot_demo.safetensors").stat().st_size <= 8e6
+
+
+def test_the_included_weights_follow_figures():
+    world = World((160, 160), 1, figures=(2, 2))
+    clips = DemoClips(11, (world,), length=6, video_frames=(6, 6))
+    scores = evaluate(zoo.load("aot_demo"), [clips[index] for index in range(3)])
+    assert scores["j_and_f"] >= 0.75
