@@ -10,7 +10,8 @@ from service.api import codec, overlay
 from service.api.overlay import Mark
 from service.cli import CommandFailed
 from service.client import Detection
-from service.client.replies import Box, Segmentation
+from service.client.masks import Segmentation
+from service.client.replies import Box
 from service.errors import ServiceError
 
 _ANY_SIZE = 2**31  # the service has answered it, so it was not too large

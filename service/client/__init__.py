@@ -16,17 +16,14 @@ from service.client.prompts import Detect, NewObject
 from service.client.replies import (
     Detection,
     DetectReply,
-    FrameReply,
     Instance,
     Model,
-    OpenedReply,
     Segment,
     SegmentReply,
     SemanticReply,
-    SessionReply,
-    TrackedObject,
 )
 from service.client.retry import Retry
+from service.client.session_replies import FrameReply, OpenedReply, SessionReply, TrackedObject
 from service.client.sync_client import Client, Session
 
 __all__ = [

@@ -12,15 +12,16 @@ from service.client.exchange import Ask
 from service.client.options import to_query
 from service.client.pictures import Picture, encode
 from service.client.prompts import Detect, NewObject
+from service.client.session_replies import FrameReply, OpenedReply, SessionReply
 
 _RAW = {"content-type": "application/octet-stream"}  # its first bytes say what a picture is
 _SEGMENT = TypeAdapter(replies.SegmentReply)
 _SEMANTIC = TypeAdapter(replies.SemanticReply)
 _DETECT = TypeAdapter(replies.DetectReply)
 _MODELS = TypeAdapter(replies.ModelsReply)
-_OPENED = TypeAdapter(replies.OpenedReply)
-_SESSION = TypeAdapter(replies.SessionReply)
-_FRAME = TypeAdapter(replies.FrameReply)
+_OPENED = TypeAdapter(OpenedReply)
+_SESSION = TypeAdapter(SessionReply)
+_FRAME = TypeAdapter(FrameReply)
 
 
 def segment(picture: Picture, options: Mapping[str, Any]) -> Ask[replies.SegmentReply]:
@@ -45,7 +46,7 @@ def models() -> Ask[replies.ModelsReply]:
 
 def open_session(
     frame: Picture, objects: Sequence[NewObject] | Detect, options: Mapping[str, Any]
-) -> Ask[replies.OpenedReply]:
+) -> Ask[OpenedReply]:
     """Ask to follow objects from a first frame on.
 
     Not repeatable: a second session would take room until it expires.
@@ -58,7 +59,7 @@ def open_session(
 
 def step(
     session_id: str, frame: Picture, frame_index: int, options: Mapping[str, Any]
-) -> Ask[replies.FrameReply]:
+) -> Ask[FrameReply]:
     """Ask where the objects are on the next frame.
 
     Repeatable, since the index just answered, sent again, gets the same answer again.
@@ -67,14 +68,14 @@ def step(
     return Ask("POST", f"{_session(session_id)}/frames", _FRAME.validate_json, sent)
 
 
-def tell_objects(session_id: str, objects: Sequence[NewObject]) -> Ask[replies.SessionReply]:
+def tell_objects(session_id: str, objects: Sequence[NewObject]) -> Ask[SessionReply]:
     """Ask to follow further objects from the current frame on, or to take corrections."""
     sent = {"json": prompts.to_json(objects)}
     path = f"{_session(session_id)}/objects"
     return Ask("POST", path, _SESSION.validate_json, sent, is_repeatable=False)
 
 
-def drop_object(session_id: str, object_id: int) -> Ask[replies.SessionReply]:
+def drop_object(session_id: str, object_id: int) -> Ask[SessionReply]:
     """Ask to follow an object no longer."""
     path = f"{_session(session_id)}/objects/{object_id}"
     return Ask("DELETE", path, _SESSION.validate_json, is_repeatable=False)

@@ -18,16 +18,9 @@ from service.client.exchange import TIMEOUT_S, Ask, Exchange, Outcome, Wait
 from service.client.options import DetectOptions, SegmentOptions, SemanticOptions, TrackOptions
 from service.client.pictures import Picture
 from service.client.prompts import Detect, NewObject
-from service.client.replies import (
-    DetectReply,
-    FrameReply,
-    Model,
-    OpenedReply,
-    SegmentReply,
-    SemanticReply,
-    SessionReply,
-)
+from service.client.replies import DetectReply, Model, SegmentReply, SemanticReply
 from service.client.retry import NEVER, Retry
+from service.client.session_replies import FrameReply, OpenedReply, SessionReply
 from service.client.tracking import Tracking
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from service.client import asks
 from service.client.exchange import Ask
 from service.client.pictures import Picture
 from service.client.prompts import NewObject
-from service.client.replies import FrameReply, OpenedReply, SessionReply
+from service.client.session_replies import FrameReply, OpenedReply, SessionReply
 
 
 class Tracking:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.__main__ import main
+from service.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,8 @@ def test_where_all_is_well_all_is_ok(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["doctor"]) == 0
     said = lines(capsys)
     assert all(line.startswith("ok  ") for line in said)
-    assert said[-1].split()[1:4] == ["mask_rcnn_demo", "loads", "and"]
+    loaded = [line.split()[1] for line in said if "loads and answers" in line]
+    assert loaded == list(Settings().models)
 
 
 def test_a_model_without_weights_is_told(

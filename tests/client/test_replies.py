@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from models import polygons, rle
 from service.api import mask_formats, schemas
-from service.client import errors, options, replies
+from service.client import errors, masks, options, replies
 
 MASK = np.zeros((5, 7), dtype=bool)
 MASK[1:4, 2:6] = True
@@ -57,21 +57,21 @@ def test_every_documented_option_can_be_given(ours: type, documented: type[BaseM
 @pytest.mark.parametrize("mask_format", ["rle", "rle_counts", "png"])
 def test_a_mask_comes_out_as_it_went_in(mask_format: schemas.MaskFormat) -> None:
     sent = mask_formats.segmentation(RLE, mask_format)
-    mask = replies.decode_mask(sent)  # type: ignore[arg-type]
+    mask = masks.decode_mask(sent)  # type: ignore[arg-type]
     assert mask.dtype == bool
     assert np.array_equal(mask, MASK)
 
 
 @pytest.mark.parametrize("segmentation", [None, polygons.from_rle(RLE)])
-def test_where_no_exact_mask_is_there_is_none(segmentation: replies.Segmentation) -> None:
+def test_where_no_exact_mask_is_there_is_none(segmentation: masks.Segmentation) -> None:
     with pytest.raises(ValueError, match="mask_format rle"):
-        replies.decode_mask(segmentation)
+        masks.decode_mask(segmentation)
 
 
 @pytest.mark.parametrize("segmentation", ["%", base64.b64encode(b"no picture").decode()])
 def test_a_damaged_mask_is_told(segmentation: str) -> None:
     with pytest.raises(ValueError, match="no PNG"):
-        replies.decode_mask(segmentation)
+        masks.decode_mask(segmentation)
 
 
 @pytest.mark.parametrize(

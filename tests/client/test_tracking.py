@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from service.api import session_options, session_schemas
-from service.client import AsyncClient, NewObject, RequestFailed, options, replies
+from service.client import AsyncClient, NewObject, RequestFailed, options, session_replies
 from tests.api.serving import serving
 from tests.client.talking import FAST
 from tests.fake_tracker import FakeVideoPredictor
@@ -47,7 +47,7 @@ async def tracking(*prompts: str) -> AsyncIterator[tuple[AsyncClient, Losing]]:
             yield client, way
 
 
-def seen(reply: replies.FrameReply) -> list[float]:
+def seen(reply: session_replies.FrameReply) -> list[float]:
     """The first values of all frames that the session has seen; see `FakeVideoPredictor`."""
     return [x for x, _ in reply.objects[0].rotated_box or ()]
 
@@ -87,12 +87,12 @@ async def test_a_box_tells_an_object_too() -> None:
 @pytest.mark.parametrize(
     ("ours", "documented"),
     [
-        (replies.FrameReply, session_schemas.FrameReply),
-        (replies.OpenedReply, session_schemas.OpenedReply),
-        (replies.SessionReply, session_schemas.SessionReply),
-        (replies.SessionLimits, session_schemas.SessionLimits),
-        (replies.TrackedObject, session_schemas.TrackedObject),
-        (replies.ObjectName, session_schemas.ObjectName),
+        (session_replies.FrameReply, session_schemas.FrameReply),
+        (session_replies.OpenedReply, session_schemas.OpenedReply),
+        (session_replies.SessionReply, session_schemas.SessionReply),
+        (session_replies.SessionLimits, session_schemas.SessionLimits),
+        (session_replies.TrackedObject, session_schemas.TrackedObject),
+        (session_replies.ObjectName, session_schemas.ObjectName),
     ],
 )
 def test_a_reply_has_the_documented_members(ours: type, documented: type[BaseModel]) -> None:
