@@ -148,7 +148,7 @@ class SessionGone(ServiceError):
 
     Args:
         reason: `closed` by its client, `idle` or of too great `age`, `memory` needed by others,
-            `moved` to another process, or `lost` with its device.
+            `moved` to another process, or `lost` with its model or device.
     """
 
     _TEXTS: Mapping[GoneReason, str] = {
@@ -157,7 +157,7 @@ class SessionGone(ServiceError):
         "age": "The session ended, since it was open as long as a session may be.",
         "memory": "The session ended, since others needed its memory.",
         "moved": "The session goes on in another process.",
-        "lost": "The session was lost with its device.",
+        "lost": "The session was lost with its model or device.",
     }
 
     def __init__(self, reason: GoneReason) -> None:

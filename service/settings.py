@@ -119,6 +119,16 @@ class Settings(BaseModel):
     session_age_s: Annotated[
         float, Field(gt=0, description="Seconds after which a session ends in any case.")
     ] = 3600.0
+    session_dir: Annotated[
+        str,
+        Field(
+            description="Folder in which sessions outlive their process; processes may share it. "
+            "Empty: they do not."
+        ),
+    ] = ""
+    session_snapshot_frames: Annotated[
+        int, Field(ge=1, description="Frames after which a session is written there again.")
+    ] = 25
 
     admin_token: Annotated[
         SecretStr,

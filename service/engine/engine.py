@@ -97,7 +97,9 @@ class Engine:
         Raises:
             EngineStartError: one of them cannot be loaded or run; the message is one line.
         """
-        self._pool.fill(await self._assembly.load(self._names))
+        models = await self._assembly.load(self._names)
+        await self.sessions.start()
+        self._pool.fill(models)
 
     async def load(self, name: str) -> None:
         """Load and warm up one more model while the others go on; one at a time.
@@ -132,6 +134,7 @@ class Engine:
         """
         async with self._changing:
             self._pool.remove(name, "The model was unloaded.")
+            self.sessions.leave(name)
             await self._assembly.release(name)
             _log.info("%s is unloaded", name)
 

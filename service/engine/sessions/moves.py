@@ -1,5 +1,6 @@
 """What requests do to a session: each takes it from one position to the next, or leaves it."""
 
+import math
 import secrets
 from collections.abc import Awaitable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -13,9 +14,17 @@ from service.engine.pool import Pool
 from service.engine.sessions import objects
 from service.engine.sessions.records import Detect, FrameAnswer, NewObject, SessionBounds, Timing
 from service.engine.sessions.session import Position, Session
+from service.engine.sessions.snapshots import Snapshot, answer_of
 from service.engine.sessions.turns import Turns
 from service.engine.tracker import Frame, LoadedTracker, Unacceptable
-from service.errors import FrameOutOfOrder, FrameSizeChanged, InvalidOptions, NotFound
+from service.errors import (
+    FrameOutOfOrder,
+    FrameSizeChanged,
+    InvalidOptions,
+    NotFound,
+    SessionGone,
+    SnapshotUnusable,
+)
 
 Result = TypeVar("Result")
 
@@ -72,6 +81,46 @@ class Moves:
             position=Position(state, told.labels, answer),
             turns=Turns(self._clock, self._limits.max_requests),
             opened_at=self._clock.now(),
+        )
+
+    def check(self, snapshot: Snapshot) -> None:
+        """Do nothing if a session that was written can go on here and now.
+
+        Raises:
+            SessionGone: its time is over.
+            SnapshotUnusable: its tracker is not loaded.
+        """
+        record, wall = snapshot.record, self._clock.wall()
+        if wall >= record.opened_at + self._limits.age_s:
+            raise SessionGone("age")
+        if wall >= record.touched_at + self._limits.idle_s:
+            raise SessionGone("idle")
+        if record.model not in {one.name for one in self._pool.of_kind(LoadedTracker)}:
+            raise SnapshotUnusable("The session's model is not loaded here.")
+
+    async def restore(self, snapshot: Snapshot, per_lane: Mapping[Hashable, int]) -> Session:
+        """Return a session that was written, as it was then.
+
+        Args:
+            snapshot: checked by `check`.
+            per_lane: lane -> sessions that it has.
+
+        Raises:
+            SnapshotUnusable: it is another network's.
+            ServiceError: see `Batcher.run`.
+        """
+        record = snapshot.record
+        lane = self._pool.get_as(LoadedTracker, record.model).choose_lane(per_lane)
+        try:
+            restored = await lane.restore(snapshot.tensors, math.inf)
+        except Unacceptable as refusal:
+            raise SnapshotUnusable("The snapshot is another network's.") from refusal
+        return Session(
+            record.session_id,
+            lane=lane,
+            position=Position(restored.output, record.labels, answer_of(record)),
+            turns=Turns(self._clock, self._limits.max_requests),
+            opened_at=self._clock.now() - (self._clock.wall() - record.opened_at),
         )
 
     async def advance(

@@ -1,11 +1,19 @@
 """One session: where it stands, and whose turn it is."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 from models.outputs import TrackState
-from service.engine.sessions.records import FrameAnswer, SessionObject
+from service.engine.clock import Clock
+from service.engine.sessions.records import (
+    FrameAnswer,
+    SessionBounds,
+    SessionObject,
+    SessionStatus,
+)
 from service.engine.sessions.turns import Turns
 from service.engine.tracker import Lane
 from service.errors import GoneReason, SessionGone
@@ -50,8 +58,9 @@ class Position:
 class Session:
     """One session as it is now.
 
-    State, on the event loop only: `position`, moved by who has the turn; `touched_at`; `end`, set
-    once when it ends, from when on its position is not to be used.
+    State, on the event loop only: `position`, moved by who has the turn; `touched_at` by its last
+    request; `kept_at`, when it was last given to the disk; `end`, set once when it ends, from when
+    on its position is not to be used.
 
     Args:
         session_id: its name.
@@ -70,6 +79,7 @@ class Session:
         self.turns = turns
         self.opened_at = opened_at
         self.touched_at = opened_at
+        self.kept_at = -math.inf
         self.end: GoneReason | None = None
 
     @property
@@ -99,3 +109,26 @@ class Session:
         """
         self.check_open()
         self.position = position
+
+    def status(self, end_at: float, clock: Clock, limits: SessionBounds) -> SessionStatus:
+        """Return what others may see of it now.
+
+        Args:
+            end_at: when it ends if no request comes, by the clock.
+            clock: of the engine.
+            limits: of the session.
+        """
+        at, now = self.position, clock.now()
+        return SessionStatus(
+            id=self.id,
+            model=at.answer.model,
+            frame_index=at.frame_index,
+            frame_size=at.frame_size,
+            objects=at.objects,
+            memory_bytes=at.nbytes,
+            is_busy=self.is_busy,
+            age_s=now - self.opened_at,
+            idle_s=now - self.touched_at,
+            expires_at=datetime.fromtimestamp(clock.wall() + end_at - now, UTC),
+            limits=limits,
+        )

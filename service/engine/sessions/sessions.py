@@ -1,9 +1,7 @@
 """The facade that routes see: open a session, take it a frame further, edit its objects, end it."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from service.engine.admission import Ticket
@@ -12,6 +10,7 @@ from service.engine.pool import ModelStatus, Pool
 from service.engine.sessions import lifetime, objects
 from service.engine.sessions.lifetime import Bounds
 from service.engine.sessions.moves import Moves
+from service.engine.sessions.persistence import Persistence
 from service.engine.sessions.records import (
     Detect,
     FrameAnswer,
@@ -23,7 +22,7 @@ from service.engine.sessions.records import (
 from service.engine.sessions.session import Session
 from service.engine.sessions.store import Store
 from service.engine.tracker import Frame, LoadedTracker
-from service.errors import NotFound, NotReady
+from service.errors import GoneReason, NotReady
 from service.settings import Settings
 
 Result = TypeVar("Result")
@@ -70,10 +69,19 @@ class Sessions:
             idle_s=settings.session_idle_s,
             age_s=settings.session_age_s,
         )
-        self._store = Store(bounds, clock)
+        self._store = Store(bounds, clock, self._on_end)
         self._moves = Moves(pool, clock, self._limits)
+        self._disk = Persistence(settings, clock, self._store, self._moves)
         self._working: set[asyncio.Task[Any]] = set()
         self._is_draining = False
+
+    async def start(self) -> None:
+        """Open the folder of sessions, if there is one.
+
+        Raises:
+            EngineStartError: it cannot be used.
+        """
+        await self._disk.start()
 
     def check_room(self) -> None:
         """Do nothing while one more session may be opened; to be asked before a picture is read.
@@ -124,8 +132,9 @@ class Sessions:
         """
         self._check_taking()
         with self._store.reserve():
-            session = await self._moves.start(ticket, frame, new_objects, self._per_lane())
+            session = await self._moves.start(ticket, frame, new_objects, self._store.per_lane)
             self._store.add(session)
+            self._disk.keep(session)
             return Opened(self._status(session), session.position.answer)
 
     async def advance(
@@ -154,7 +163,9 @@ class Sessions:
         session = await self._find(session_id)
 
         async def work() -> FrameAnswer:
-            return await self._moves.advance(session, frame, frame_index, ticket.deadline)
+            answer = await self._moves.advance(session, frame, frame_index, ticket.deadline)
+            self._disk.keep_sometimes(session)
+            return answer
 
         return await self._in_turn(session, work, ticket.deadline)
 
@@ -177,6 +188,7 @@ class Sessions:
 
         async def work() -> SessionStatus:
             await self._moves.add_objects(session, new_objects, ticket.deadline)
+            self._disk.keep(session)
             return self._status(session)
 
         return await self._in_turn(session, work, ticket.deadline)
@@ -199,6 +211,7 @@ class Sessions:
 
         async def work() -> SessionStatus:
             await self._moves.remove_objects(session, object_ids, deadline)
+            self._disk.keep(session)
             return self._status(session)
 
         return await self._in_turn(session, work, deadline)
@@ -225,26 +238,39 @@ class Sessions:
         """
         self._store.end(await self._find(session_id), "closed")
 
+    def leave(self, model: str) -> None:
+        """Let the sessions of an unloaded tracker go; those on disk come back if it does."""
+        for session in self._store:
+            if session.position.answer.model == model:
+                self._disk.keep(session)
+                self._disk.lose(session)
+
     def drain(self) -> None:
         """Refuse new sessions."""
         self._is_draining = True
 
     async def aclose(self) -> None:
-        """Refuse new sessions, and let requests that have their turn end; the pool is closed."""
+        """Refuse new sessions, let requests that have their turn end, and write all to disk.
+
+        To be called when the pool is closed, so that nothing runs any more.
+        """
         self.drain()
         self._store.close()
         if self._working:
             await asyncio.wait(self._working)
+        await self._disk.aclose()
 
     def _check_taking(self) -> None:
         if self._is_draining:
             raise NotReady("The service is shutting down.")
 
     async def _find(self, session_id: str) -> Session:
+        """The session, if need be from the disk."""
         session = self._store.find(session_id)
-        if session is None:
-            raise NotFound("There is no such session.")
-        return session
+        if session is not None and not session.lane.is_alive:
+            self._disk.lose(session)
+            session = self._store.find(session_id)
+        return session or await self._disk.revive(session_id)
 
     async def _in_turn(
         self, session: Session, work: Callable[[], Awaitable[Result]], deadline: float
@@ -266,24 +292,11 @@ class Sessions:
             self._store.settle(session)
 
     def _status(self, session: Session) -> SessionStatus:
-        at, now = session.position, self._clock.now()
         end_at, _ = lifetime.end_of(session, self._store.bounds)
-        return SessionStatus(
-            id=session.id,
-            model=at.answer.model,
-            frame_index=at.frame_index,
-            frame_size=at.frame_size,
-            objects=at.objects,
-            memory_bytes=at.nbytes,
-            is_busy=session.is_busy,
-            age_s=now - session.opened_at,
-            idle_s=now - session.touched_at,
-            expires_at=datetime.fromtimestamp(self._clock.wall() + end_at - now, UTC),
-            limits=self._limits,
-        )
+        return session.status(end_at, self._clock, self._limits)
 
-    def _per_lane(self) -> Counter[Hashable]:
-        return Counter(session.lane for session in self._store)
+    def _on_end(self, session: Session, reason: GoneReason) -> None:
+        self._disk.forget(session, reason)
 
 
 def _fetch(task: "asyncio.Task[Any]") -> None:

@@ -1,8 +1,8 @@
 """The open sessions: how many there may be, when each must end, and why others did."""
 
 import math
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
 from service.engine.clock import Clock, Timer
@@ -21,12 +21,21 @@ class Store:
     Args:
         bounds: of all.
         clock: sessions live by it.
+        on_end: told of each session that ends here.
         remembered: ended sessions whose reason is still told.
     """
 
-    def __init__(self, bounds: Bounds, clock: Clock, *, remembered: int = 10_000) -> None:
+    def __init__(
+        self,
+        bounds: Bounds,
+        clock: Clock,
+        on_end: Callable[[Session, GoneReason], object] = lambda *_: None,
+        *,
+        remembered: int = 10_000,
+    ) -> None:
         self.bounds = bounds
         self._clock = clock
+        self._on_end = on_end
         self._remembered = remembered
         self._open: dict[str, Session] = {}
         self._reserved = 0
@@ -44,6 +53,11 @@ class Store:
     def nbytes(self) -> int:
         """What all of them remember."""
         return sum(session.nbytes for session in self._open.values())
+
+    @property
+    def per_lane(self) -> Counter[Hashable]:
+        """Lane -> how many sessions it has."""
+        return Counter(session.lane for session in self)
 
     def check_room(self) -> None:
         """Do nothing while one more may come in.
@@ -95,13 +109,21 @@ class Store:
             self.end(leaving, "memory")
         self._expire()
 
-    def end(self, session: Session, reason: GoneReason) -> None:
-        """End a session, unless it has ended before; its memory is free at once."""
+    def end(self, session: Session, reason: GoneReason, *, is_remembered: bool = True) -> None:
+        """End a session, unless it has ended before; its memory is free at once.
+
+        Args:
+            session: that ends.
+            reason: why.
+            is_remembered: its reason shall be told; false where it may come back.
+        """
         if self._open.pop(session.id, None) is None:
             return
         session.end = reason
         session.lane.forget(session.id)
-        self._ended[session.id] = reason
+        self._on_end(session, reason)
+        if is_remembered:
+            self._ended[session.id] = reason
         if len(self._ended) > self._remembered:
             self._ended.popitem(last=False)
 
