@@ -27,7 +27,7 @@ from benchmarks.provenance import RESULTS, commit, machine
 from models.ops.masks import encode_crops, paste
 from models.rle import Rle
 from service.api.mask_formats import segmentation
-from service.api.schemas import MaskFormat
+from service.api.options import MaskFormat
 
 Encoder = Callable[[Tensor, Tensor, tuple[int, int]], list[Rle]]
 

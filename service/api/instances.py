@@ -6,8 +6,8 @@ from typing import Any
 from models import rle
 from models.outputs import InstanceMasks
 from service.api import detections, mask_formats, overlay
+from service.api.options import MaskFormat
 from service.api.pictures import Answered
-from service.api.schemas import MaskFormat
 
 
 def to_json(answered: Answered, *, mask_format: MaskFormat) -> bytes:

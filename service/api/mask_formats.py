@@ -9,7 +9,7 @@ import numpy as np
 from models import polygons
 from models import rle as rles
 from models.rle import Rle
-from service.api.schemas import MaskFormat
+from service.api.options import MaskFormat
 
 Segmentation = Rle | dict[str, list[int]] | list[list[int]] | str | None
 

@@ -18,8 +18,8 @@ from service.api import codec, record
 from service.api.dependencies import Services, ServicesDep
 from service.api.inputs import merge_options, read_upload
 from service.api.negotiation import JSON, PNG, prefers_png
+from service.api.options import PictureOptions
 from service.api.record import RequestRecord
-from service.api.schemas import PictureOptions
 from service.engine.engine import Prediction
 from service.engine.pool import ModelStatus
 from service.errors import InvalidOptions, NotReady

@@ -1,94 +1,12 @@
-"""What goes in and what comes out, as documented on `/docs`; no torch, no logic.
+"""What comes out, as documented on `/docs`; no torch, no logic.
 
-Options models forbid what they do not know. Reply models document and test the replies; the
-replies themselves are built as plain dictionaries, since validating thousands of numbers of our
-own making again would take longer than making them.
+The models document and test the replies; the replies themselves are built as plain dictionaries,
+since validating thousands of numbers of our own making again would take longer than making them.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-
-MaskFormat = Literal["rle", "rle_counts", "polygon", "png", "none"]
-
-
-class PictureOptions(BaseModel):
-    """Options of every route that takes one picture."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: Annotated[
-        str | None,
-        Field(
-            min_length=1, description="Variant that answers; default: the first loaded of the task."
-        ),
-    ] = None
-    labels: Annotated[
-        tuple[str, ...] | None,
-        Field(
-            min_length=1,
-            description="Answer only these categories: names or category ids, comma separated.",
-        ),
-    ] = None
-    timeout_s: Annotated[
-        float | None,
-        Field(
-            gt=0,
-            allow_inf_nan=False,
-            description="Seconds, from the request's arrival, after which the answer is of no "
-            "use. It can only shorten the service's own deadline.",
-        ),
-    ] = None
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-
-class DetectOptions(PictureOptions):
-    """Options of `POST /detect`."""
-
-    score_threshold: Annotated[
-        float, Field(ge=0, le=1, description="Leave out what scores less.")
-    ] = 0.5
-    max_detections: Annotated[
-        int, Field(ge=1, le=1000, description="The most objects in the answer, best first.")
-    ] = 100
-
-
-class SegmentOptions(DetectOptions):
-    """Options of `POST /segment`."""
-
-    mask_format: Annotated[
-        MaskFormat,
-        Field(
-            description="`rle`: compressed COCO; `rle_counts`: COCO runs as numbers; `polygon`: "
-            "COCO polygons; `png`: a base64 PNG of the whole picture's size; `none`: no masks."
-        ),
-    ] = "rle"
-
-
-class SemanticOptions(PictureOptions):
-    """Options of `POST /semantic`."""
-
-    min_area: Annotated[
-        int, Field(ge=0, description="Leave out segments of fewer pixels than this.")
-    ] = 0
-    refine: Annotated[
-        bool,
-        Field(description="Ask the point head about uncertain borders; false: the coarse answer."),
-    ] = True
-    mask_format: Annotated[
-        MaskFormat,
-        Field(
-            description="`rle`: compressed COCO; `rle_counts`: COCO runs as numbers; `polygon`: "
-            "COCO polygons; `png`: one base64 PNG for the whole picture, each pixel's palette "
-            "index its category id, as the member `label_map`; `none`: no masks."
-        ),
-    ] = "rle"
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Reply(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.api.objects import Find, Objects
-from service.api.schemas import MaskFormat
+from service.api.options import MaskFormat
 
 
 class FollowOptions(BaseModel):

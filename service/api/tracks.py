@@ -10,8 +10,8 @@ import numpy.typing as npt
 from models import rle
 from models.outputs import TrackedObject
 from service.api import mask_formats, overlay
+from service.api.options import MaskFormat
 from service.api.overlay import Mark
-from service.api.schemas import MaskFormat
 from service.engine.sessions.records import FrameAnswer, SessionStatus
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from models import polygons, rle
 from service.api import mask_formats, schemas
+from service.api import options as asked
 from service.client import errors, masks, options, replies
 
 MASK = np.zeros((5, 7), dtype=bool)
@@ -44,18 +45,18 @@ def test_a_shorter_one_has_only_documented_members(ours: type, documented: type[
 @pytest.mark.parametrize(
     ("ours", "documented"),
     [
-        (options.SegmentOptions, schemas.SegmentOptions),
-        (options.SemanticOptions, schemas.SemanticOptions),
-        (options.DetectOptions, schemas.DetectOptions),
+        (options.SegmentOptions, asked.SegmentOptions),
+        (options.SemanticOptions, asked.SemanticOptions),
+        (options.DetectOptions, asked.DetectOptions),
     ],
 )
 def test_every_documented_option_can_be_given(ours: type, documented: type[BaseModel]) -> None:
     assert set(ours.__annotations__) == set(documented.model_fields)
-    assert options.MaskFormat == schemas.MaskFormat
+    assert options.MaskFormat == asked.MaskFormat
 
 
 @pytest.mark.parametrize("mask_format", ["rle", "rle_counts", "png"])
-def test_a_mask_comes_out_as_it_went_in(mask_format: schemas.MaskFormat) -> None:
+def test_a_mask_comes_out_as_it_went_in(mask_format: asked.MaskFormat) -> None:
     sent = mask_formats.segmentation(RLE, mask_format)
     mask = masks.decode_mask(sent)  # type: ignore[arg-type]
     assert mask.dtype == bool

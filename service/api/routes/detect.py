@@ -7,8 +7,9 @@ from starlette.responses import Response
 
 from service.api import detections
 from service.api.openapi import picture_operation, picture_responses
+from service.api.options import DetectOptions
 from service.api.pictures import PictureCall, receive_picture
-from service.api.schemas import DetectOptions, DetectReply
+from service.api.schemas import DetectReply
 
 router = APIRouter(tags=["pictures"])
 

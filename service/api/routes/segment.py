@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from service.api import instances
 from service.api.openapi import picture_operation, picture_responses
+from service.api.options import SegmentOptions
 from service.api.pictures import PictureCall, receive_picture
-from service.api.schemas import SegmentOptions, SegmentReply
+from service.api.schemas import SegmentReply
 
 router = APIRouter(tags=["pictures"])
 

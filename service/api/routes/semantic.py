@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from service.api import segments
 from service.api.openapi import picture_operation, picture_responses
+from service.api.options import SemanticOptions
 from service.api.pictures import PictureCall, receive_picture
-from service.api.schemas import SemanticOptions, SemanticReply
+from service.api.schemas import SemanticReply
 
 router = APIRouter(tags=["pictures"])
 
