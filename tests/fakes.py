@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from models import rle
 from models.outputs import InstanceMasks, Masks
-from models.predictor import Category
+from models.predictor import BoxPrompts, Category
 from service.engine.replica import Device
 
 CATEGORIES = {1: Category(1, "circle"), 2: Category(2, "square")}
@@ -45,6 +45,25 @@ class FakeModel:
         if self._gate is not None:
             self._gate.pass_through()
         return [self._answer(image, **options) for image in images]
+
+
+class FakeBoxSegmenter(FakeModel):
+    """The same, which also takes boxes: each is full, and a square unless it has a label.
+
+    State: `prompted`, one entry a pass over boxes, in order.
+    """
+
+    def __init__(self, gate: "Gate | None" = None) -> None:
+        super().__init__(gate=gate)
+        self.prompted: list[tuple[tuple[BoxPrompts, ...], dict[str, Any]]] = []
+
+    def segment_boxes(
+        self, images: Sequence[np.ndarray], prompts: Sequence[BoxPrompts], **options: Any
+    ) -> list[InstanceMasks]:
+        self.prompted.append((tuple(prompts), options))
+        if self._gate is not None:
+            self._gate.pass_through()
+        return [full_boxes(*asked) for asked in zip(images, prompts, strict=True)]
 
 
 class FakeLoader:
@@ -204,6 +223,19 @@ async def loop_turns(count: int = 8) -> None:
 def picture(height: int = 48, width: int = 64) -> np.ndarray:
     """[height, width, 3] uint8, all grey."""
     return np.full((height, width, 3), 127, np.uint8)
+
+
+def full_boxes(image: np.ndarray, prompts: BoxPrompts) -> InstanceMasks:
+    masks = []
+    for left, top, right, bottom in prompts.boxes_xyxy.round().astype(int):
+        masks.append(np.zeros(image.shape[:2], bool))
+        masks[-1][top:bottom, left:right] = True
+    return InstanceMasks(
+        boxes_xyxy=torch.as_tensor(prompts.boxes_xyxy, dtype=torch.float32),
+        labels=torch.tensor(prompts.labels or [2] * len(masks)),
+        scores=torch.full((len(masks),), 0.8),
+        masks=Masks(len(masks), image.shape[:2], lambda: [rle.encode(mask) for mask in masks]),
+    )
 
 
 def _one_circle(image: np.ndarray, **_: Any) -> InstanceMasks:

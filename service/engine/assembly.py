@@ -21,6 +21,7 @@ from service.engine.company import Rhythms
 from service.engine.loader import EngineStartError, Loader
 from service.engine.policy import Company, Limits
 from service.engine.pool import Loaded, LoadedModel
+from service.engine.query import answer
 from service.engine.replica import Device, Replica, new_thread, resolve_devices
 from service.engine.stats import ModelStats, Stats
 from service.engine.tracker import Lane, LoadedTracker, forward_of
@@ -204,7 +205,9 @@ class Assembly:
 
 
 def _forward(predictor: Predictor) -> Callable[..., Sequence[Any]]:
-    return forward_of(predictor) if isinstance(predictor, VideoPredictor) else predictor.predict
+    if isinstance(predictor, VideoPredictor):
+        return forward_of(predictor)
+    return partial(answer, predictor)
 
 
 def _warm_up(predictor: Predictor, size: tuple[int, int]) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from models.predictor import BoxPrompts
 from service.engine.admission import Ticket
 from service.engine.assembly import Assembly
 from service.engine.clock import Clock, MonotonicClock
 from service.engine.loader import EngineStartError, Loader, ZooLoader
 from service.engine.pool import LoadedModel, ModelStatus, Pool
+from service.engine.query import Query
 from service.engine.sessions.sessions import Sessions
 from service.engine.stats import Stats
 from service.errors import DeadlineExceeded, NotFound, NotReady
@@ -192,14 +194,20 @@ class Engine:
             yield Ticket(model, deadline)
 
     async def predict(
-        self, ticket: Ticket, image: np.ndarray, options: Mapping[str, Hashable]
+        self,
+        ticket: Ticket,
+        image: np.ndarray,
+        options: Mapping[str, Hashable],
+        prompts: BoxPrompts | None = None,
     ) -> Prediction:
         """Return the answer for the ticket's picture.
 
         Args:
             ticket: from `admit`, still held.
             image: [h, w, 3] uint8, RGB.
-            options: the family's own, as its predictor's `predict` takes them; hashable values.
+            options: the family's own, as its predictor's `predict` takes them (with prompts, its
+                `segment_boxes`); hashable values.
+            prompts: boxes that shall become instances; None: whatever the network finds.
 
         Raises:
             DeadlineExceeded: the deadline passed first.
@@ -209,7 +217,7 @@ class Engine:
         """
         asked = self._clock.now()
         model = self._pool.get_as(LoadedModel, ticket.model)
-        answer = await model.predict(image, options, ticket.deadline)
+        answer = await model.predict(Query(image, prompts), options, ticket.deadline)
         return Prediction(
             output=answer.output,
             model=ticket.model,

@@ -20,7 +20,7 @@ class Bucket:
     """What jobs of one model must have in common to share a forward pass.
 
     Attributes:
-        shape: of the network's input.
+        shape: of the items, as far as it decides about a pass; mostly of the network's input.
         options: names and values, sorted by name; equal for every item of a pass.
     """
 

@@ -5,15 +5,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
-import numpy as np
-
-from models.predictor import Category, ImagePredictor, Prompt
+from models.predictor import BoxSegmenter, Category, ImagePredictor, Prompt
 from service.engine.admission import Admission
 from service.engine.batcher import Batcher
 from service.engine.job import Answer, Bucket
+from service.engine.query import Query
 from service.errors import InvalidOptions, NotFound, NotReady
-
-Image = np.ndarray
 
 _SHOWN = 60  # characters of a caller's own words that an error repeats
 
@@ -29,7 +26,7 @@ class ModelStatus:
         state: "ready", or "failed" once all its devices are lost.
         categories: label as found in outputs -> category, in rising label order.
         input_shape: (height, width) of a picture -> those in which the network sees it, pixels.
-        prompts: what may tell it an object to follow; empty for what follows none.
+        prompts: what may tell it an object: one to follow, or one of the picture.
     """
 
     name: str
@@ -87,7 +84,7 @@ class LoadedModel:
     task: str
     predictor: ImagePredictor
     admission: Admission
-    batcher: Batcher[Image, Any]
+    batcher: Batcher[Query, Any]
 
     @property
     def status(self) -> ModelStatus:
@@ -101,6 +98,7 @@ class LoadedModel:
             state=state,
             categories=self.predictor.categories,
             input_shape=self.predictor.input_shape,
+            prompts=frozenset({"box"} if isinstance(self.predictor, BoxSegmenter) else ()),
         )
 
     @contextmanager
@@ -116,18 +114,18 @@ class LoadedModel:
             yield
 
     async def predict(
-        self, image: Image, options: Mapping[str, Hashable], deadline: float
+        self, query: Query, options: Mapping[str, Hashable], deadline: float
     ) -> Answer[Any]:
         """Return the answer for one picture; see `Batcher.run` for what it raises.
 
         Args:
-            image: [h, w, 3] uint8, RGB.
-            options: of the predictor's `predict`.
+            query: the picture; prompts are its own, so they travel with it, outside the bucket.
+            options: of the pass, see `service.engine.query.answer`.
             deadline: by the engine's clock.
         """
-        height, width = image.shape[:2]
-        shape = self.predictor.input_shape((height, width))
-        return await self.batcher.run(image, Bucket.of(shape, options), deadline)
+        height, width = query.image.shape[:2]
+        shape = self.predictor.input_shape((height, width)), query.prompts is not None
+        return await self.batcher.run(query, Bucket.of(shape, options), deadline)
 
     def close(self, reason: str) -> None:
         """Fail whatever waits or runs, with `reason` for the callers."""

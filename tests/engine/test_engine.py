@@ -4,15 +4,25 @@ import asyncio
 from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from models.outputs import InstanceMasks
-from service.engine.engine import Engine
-from service.errors import DeadlineExceeded, NotReady, Overloaded, ServiceError
+from models.predictor import BoxPrompts
+from service.engine.engine import Engine, Prediction
+from service.errors import DeadlineExceeded, InferenceFailed, NotReady, Overloaded, ServiceError
 from service.settings import Settings
 from tests.engine.asking import FOREVER, ask, engine_of, metric
-from tests.fakes import FakeLoader, FakeModel, Gate, ManualClock, loop_turns, picture
+from tests.fakes import (
+    FakeBoxSegmenter,
+    FakeLoader,
+    FakeModel,
+    Gate,
+    ManualClock,
+    loop_turns,
+    picture,
+)
 
 
 async def test_a_picture_gets_its_answer() -> None:
@@ -132,6 +142,39 @@ async def test_pictures_of_other_shapes_or_options_never_share_a_pass() -> None:
     await asyncio.to_thread(gate.wait_arrival)
     gate.open()
     assert await answers == [1, 2, 2, 1, 2, 2]
+    await engine.aclose()
+
+
+async def test_pictures_with_boxes_of_their_own_share_a_pass_without_the_others() -> None:
+    gate = Gate()
+    model = FakeBoxSegmenter(gate)
+    engine = engine_of({"fake": model})
+    await engine.start()
+    gate.close()
+
+    async def one(side: float | None, **options: Hashable) -> Prediction:
+        prompts = None if side is None else BoxPrompts(np.array([[0, 0, side, side]]))
+        with engine.admit("fake", 10, FOREVER) as ticket:
+            return await engine.predict(ticket, picture(), options, prompts)
+
+    asked = [one(None), one(3), one(None), one(4), one(5, labels=(1,))]
+    answers = asyncio.gather(*asked)
+    await asyncio.to_thread(gate.wait_arrival)
+    gate.open()
+    assert engine.find("segment").prompts == {"box"}
+    made = await answers
+    assert [answer.batch_size for answer in made] == [1, 2, 1, 2, 1]
+    assert [made[index].output.boxes_xyxy[0, 2] for index in (1, 3, 4)] == [3, 4, 5]
+    assert [options for _, options in model.prompted] == [{}, {"labels": (1,)}]
+    await engine.aclose()
+
+
+async def test_boxes_for_a_network_that_takes_none_fail_alone() -> None:
+    engine = engine_of({"fake": FakeModel()})
+    await engine.start()
+    assert engine.find("segment").prompts == frozenset()
+    with engine.admit("fake", 10, FOREVER) as ticket, pytest.raises(InferenceFailed):
+        await engine.predict(ticket, picture(), {}, BoxPrompts(np.ones((1, 4))))
     await engine.aclose()
 
 
