@@ -188,7 +188,7 @@ def _as_text(name: str, value: object) -> str:
     if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
         return ",".join(str(item) for item in value)
     if isinstance(value, dict) or (
-        isinstance(value, list) and all(isinstance(item, dict) for item in value)
+        isinstance(value, list) and all(isinstance(item, dict | list) for item in value)
     ):
         return json.dumps(value)  # the option reads it again
     raise InvalidOptions(f"The member {_shorten(name)} must be a text, a number or a list of them.")

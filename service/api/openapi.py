@@ -26,7 +26,7 @@ def picture_operation(options: type[BaseModel]) -> dict[str, Any]:
                 "description": schema["description"],
                 "schema": {key: value for key, value in schema.items() if key != "description"},
             }
-            for name, schema in properties.items()
+            for name, schema in _as_texts(properties).items()
         ],
         "requestBody": {"required": True, "content": _contents(properties)},
     }
@@ -84,7 +84,9 @@ def _contents(properties: dict[str, Any]) -> dict[str, Any]:
     form = {"type": "object", "required": ["image"], "additionalProperties": False}
     return {
         **{kind: {"schema": binary} for kind in IMAGE_TYPES},
-        "multipart/form-data": {"schema": {**form, "properties": {"image": binary, **properties}}},
+        "multipart/form-data": {
+            "schema": {**form, "properties": {"image": binary, **_as_texts(properties)}}
+        },
         "application/json": {
             "schema": {**form, "properties": {"image": encoded, **properties}},
             "example": {"image": _PIXEL},
@@ -103,6 +105,14 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     if "anyOf" in schema:
         kept.pop("default")
         kept |= next(kind for kind in schema["anyOf"] if kind["type"] != "null")
-    if kept["type"] in ("array", "object"):  # sent as one text
-        kept = {"type": "string", "minLength": 1, "description": kept["description"]}
     return kept
+
+
+def _as_texts(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the options as they are sent where there is only text: a list or an object as one."""
+    return {
+        name: {"type": "string", "minLength": 1, "description": schema["description"]}
+        if schema["type"] in ("array", "object")
+        else schema
+        for name, schema in properties.items()
+    }

@@ -1,10 +1,30 @@
 """What may be asked of the routes that take a picture; unknown names are refused."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from service.api.boxes import MAX_BOXES, Box, parse
 
 MaskFormat = Literal["rle", "rle_counts", "polygon", "png", "none"]
+
+
+def _names(value: object) -> object:
+    """Read `a,b` as a list; anything else is left for the field's own check."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _boxes(value: object) -> object:
+    """Read JSON as boxes; anything else is left for the field's own check."""
+    return parse(value) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_names)]
+Boxes = Annotated[
+    tuple[Box, ...], Field(min_length=1, max_length=MAX_BOXES), BeforeValidator(_boxes)
+]
 
 
 class PictureOptions(BaseModel):
@@ -19,11 +39,8 @@ class PictureOptions(BaseModel):
         ),
     ] = None
     labels: Annotated[
-        tuple[str, ...] | None,
-        Field(
-            min_length=1,
-            description="Answer only these categories: names or category ids, comma separated.",
-        ),
+        Names | None,
+        Field(description="Answer only these categories: names or category ids, comma separated."),
     ] = None
     timeout_s: Annotated[
         float | None,
@@ -34,13 +51,6 @@ class PictureOptions(BaseModel):
             "use. It can only shorten the service's own deadline.",
         ),
     ] = None
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
 
 class DetectOptions(PictureOptions):
@@ -64,6 +74,38 @@ class SegmentOptions(DetectOptions):
             "COCO polygons; `png`: a base64 PNG of the whole picture's size; `none`: no masks."
         ),
     ] = "rle"
+    boxes: Annotated[
+        Boxes | None,
+        Field(
+            description="Answer with one instance for each of these boxes, in their order, instead "
+            "of what the network finds: JSON, `[[x, y, width, height], …]` in pixels."
+        ),
+    ] = None
+    box_labels: Annotated[
+        Names | None,
+        Field(
+            description="What is in each of the boxes: names or category ids, comma separated. "
+            "Without it the likeliest category is taken, of `labels` if they are given."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.boxes is None:
+            if self.box_labels is not None:
+                raise ValueError("box_labels: there are no boxes")
+            return self
+        for name in ("score_threshold", "max_detections"):
+            if name in self.model_fields_set:
+                raise ValueError(f"{name}: has no meaning with boxes, each of which is answered")
+        if self.box_labels is not None:
+            if self.labels is not None:
+                raise ValueError("labels: has no meaning with box_labels")
+            if len(self.box_labels) != len(self.boxes):
+                raise ValueError(
+                    f"box_labels: there are {len(self.box_labels)} for {len(self.boxes)} boxes"
+                )
+        return self
 
 
 class SemanticOptions(PictureOptions):

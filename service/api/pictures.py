@@ -4,7 +4,7 @@ A route adds only its options model, what it passes to the network, and how it r
 """
 
 import json
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -14,7 +14,9 @@ import numpy.typing as npt
 from fastapi import Request
 from starlette.responses import Response
 
+from models.predictor import BoxPrompts
 from service.api import codec, record
+from service.api.codec import ImageHeader
 from service.api.dependencies import Services, ServicesDep
 from service.api.inputs import merge_options, read_upload
 from service.api.negotiation import JSON, PNG, prefers_png
@@ -56,6 +58,7 @@ class Answered:
 
 
 Render = Callable[[Answered], bytes]
+ToPrompts = Callable[[ImageHeader], BoxPrompts]
 
 
 class PictureCall(Generic[Options]):
@@ -96,17 +99,33 @@ class PictureCall(Generic[Options]):
         Raises:
             InvalidOptions: the model knows no category of such a name or id.
         """
-        if self.options.labels is None:
-            return None
+        names = self.options.labels
+        return None if names is None else tuple(sorted({*self.find_labels("labels", names)}))
+
+    def find_labels(self, option: str, names: Sequence[str]) -> tuple[int, ...]:
+        """Return the labels that are meant, in order.
+
+        Args:
+            option: that names them, for the error.
+            names: or ids of categories.
+
+        Raises:
+            InvalidOptions: the model knows no category of such a name or id.
+        """
         known = {category.name: label for label, category in self.model.categories.items()}
         known |= {str(category.id): label for label, category in self.model.categories.items()}
-        unknown = [name for name in self.options.labels if name.lower() not in known]
+        unknown = [name for name in names if name.lower() not in known]
         if unknown:
-            raise InvalidOptions(f"labels: {self.model.name} knows no category {unknown[0]!r}.")
-        return tuple(sorted({known[name.lower()] for name in self.options.labels}))
+            raise InvalidOptions(f"{option}: {self.model.name} knows no category {unknown[0]!r}.")
+        return tuple(known[name.lower()] for name in names)
 
     async def answer(
-        self, network_options: Mapping[str, Hashable], *, to_json: Render, to_png: Render
+        self,
+        network_options: Mapping[str, Hashable],
+        *,
+        to_json: Render,
+        to_png: Render,
+        to_prompts: ToPrompts | None = None,
     ) -> Response:
         """Run the picture through the model and render what comes back.
 
@@ -114,20 +133,27 @@ class PictureCall(Generic[Options]):
             network_options: the family's own.
             to_json: makes the usual reply; both run in a codec thread.
             to_png: makes the picture with the result drawn on it.
+            to_prompts: makes what is pointed out, once the picture's size is known; None: nothing.
+
+        Raises:
+            InvalidOptions: the model takes no boxes.
         """
+        if to_prompts is not None and "box" not in self.model.prompts:
+            raise InvalidOptions(f"boxes: {self.model.name} takes none.")
         codec_threads, engine, story = self._services.codec, self._services.engine, self._story
         max_pixels = int(self._services.settings.max_image_megapixels * 1e6)
         with story.timed("decode"):
             header = await codec_threads.run(
                 partial(codec.probe, self._image, max_pixels), self._deadline
             )
+        prompts = to_prompts(header) if to_prompts else None
         pixels = header.width * header.height
         with engine.admit(self.model.name, pixels, self._deadline) as ticket:
             with story.timed("decode"):
                 image = await codec_threads.run(
                     partial(codec.decode, self._image, header), self._deadline
                 )
-            prediction = await engine.predict(ticket, image, network_options)
+            prediction = await engine.predict(ticket, image, network_options, prompts)
             self._tell(prediction)
             answered = Answered(image, prediction.output, self.model, story.request_id)
             render = to_png if self._wants_png else to_json

@@ -65,7 +65,7 @@ class Instance(Detection):
 
 
 class SegmentReply(_Reply):
-    """The objects of one picture, best score first."""
+    """The objects of one picture, best score first, or one a box in the order of the boxes."""
 
     model: str
     image: ImageSize
@@ -160,7 +160,8 @@ class ModelReply(_Reply):
     checkpoint: Annotated[str | None, Field(description="Where the weights are published.")]
     categories: list[CategoryReply]
     prompts: Annotated[
-        list[str], Field(description="What may tell it an object to follow: mask, box.")
+        list[Literal["mask", "box"]],
+        Field(description="What may tell it an object: one to follow, or one of the picture."),
     ]
     inputs: list[InputReply]
     limits: LimitsReply

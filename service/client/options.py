@@ -1,5 +1,6 @@
 """The options of the routes, as keyword arguments; the service's defaults where left out."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
@@ -37,9 +38,13 @@ class SegmentOptions(DetectOptions, total=False):
 
     Attributes:
         mask_format: how masks are sent; `mask()` reads `rle`, `rle_counts` and `png`.
+        boxes: one instance for each of these instead, in their order: x, y, width, height; pixels.
+        box_labels: what is in each of the boxes: names or category ids; None: the likeliest.
     """
 
     mask_format: MaskFormat
+    boxes: Sequence[Sequence[float]] | None
+    box_labels: Sequence[str | int] | None
 
 
 class SemanticOptions(PictureOptions, total=False):
@@ -78,6 +83,8 @@ def to_query(options: Mapping[str, Any]) -> dict[str, str]:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return str(value)
+    if all(isinstance(item, str | int) for item in value):
         return ",".join(str(item) for item in value)
-    return str(value)
+    return json.dumps(value)

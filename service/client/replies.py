@@ -82,7 +82,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class SegmentReply:
-    """The objects of one picture, best score first."""
+    """The objects of one picture, best score first, or one a box in the order of the boxes."""
 
     model: str
     image: ImageSize

@@ -28,8 +28,8 @@ def test_json_gives_the_picture_and_every_other_member_as_an_option() -> None:
 
 
 def test_json_values_read_as_they_would_in_a_query() -> None:
-    upload = parse_json(body(a=True, b=False, c=["x", 3], d=None))
-    assert upload.options == (("a", "true"), ("b", "false"), ("c", "x,3"))
+    upload = parse_json(body(a=True, b=False, c=["x", 3], d=None, e=[[1, 2.5], [3]]))
+    assert upload.options == (("a", "true"), ("b", "false"), ("c", "x,3"), ("e", "[[1, 2.5], [3]]"))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_base64_may_be_a_data_uri_or_broken_into_lines(image: str) -> None:
         (b"{}", InvalidOptions),
         (b'{"image": 3}', InvalidOptions),
         (b'{"image": "a", "labels": [null]}', InvalidOptions),
-        (b'{"image": "a", "labels": [[]]}', InvalidOptions),
+        (b'{"image": "a", "labels": [[], 1]}', InvalidOptions),
         (b'{"image": ""}', UnreadableImage),
         (b'{"image": "*"}', UnreadableImage),
         (b'{"image": "\\ud800"}', UnreadableImage),
@@ -114,6 +114,10 @@ def test_an_unknown_option_is_refused_with_the_known_ones_named() -> None:
         ("model", ""),
         ("labels", ""),
         ("labels", " , "),
+        ("boxes", ""),
+        ("boxes", "[]"),
+        ("boxes", "[[1, 2, 3]]"),
+        ("box_labels", " , "),
         ("timeout_s", "0"),
         ("timeout_s", "inf"),
         ("timeout_s", "nan"),
@@ -122,6 +126,37 @@ def test_an_unknown_option_is_refused_with_the_known_ones_named() -> None:
 def test_an_option_out_of_range_is_named(name: str, value: str) -> None:
     with pytest.raises(InvalidOptions, match=rf"^{name}: "):
         merged([(name, value)])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([("box_labels", "cat")], "box_labels: there are no boxes."),
+        (
+            [("boxes", "[[1, 2, 3, 4]]"), ("box_labels", "a,b")],
+            "box_labels: there are 2 for 1 boxe",
+        ),
+        (
+            [("boxes", "[[1, 2, 3, 4]]"), ("box_labels", "a"), ("labels", "a")],
+            "labels: has no mean",
+        ),
+        ([("boxes", "[[1, 2, 3, 4]]"), ("score_threshold", "0.5")], "score_threshold: has no mean"),
+        ([("boxes", "[[1, 2, 3, 4]]"), ("max_detections", "100")], "max_detections: has no meanin"),
+    ],
+)
+def test_options_that_do_not_go_together_are_named(
+    options: list[tuple[str, str]], said: str
+) -> None:
+    with pytest.raises(InvalidOptions) as caught:
+        merged(options)
+    assert caught.value.detail.startswith(said)
+
+
+def test_boxes_may_come_with_a_label_each_or_with_labels_to_choose_from() -> None:
+    boxes = [("boxes", "[[1, 2, 3, 4], [5, 6, 7.5, 8]]")]
+    assert merged(boxes, [("box_labels", "cat,3")]).box_labels == ("cat", "3")
+    chosen = merged(boxes, [("labels", "cat")], [("mask_format", "none")])
+    assert chosen.boxes == ((1, 2, 3, 4), (5, 6, 7.5, 8))
 
 
 def test_an_error_repeats_only_the_beginning_of_long_words() -> None:

@@ -13,7 +13,7 @@ from service.client import AsyncClient, Client, RequestFailed, Retry, Segment
 from tests.api.serving import png, serving
 from tests.client.talking import FAST
 from tests.e2e.listening import listening
-from tests.fakes import FakeModel
+from tests.fakes import FakeBoxSegmenter, FakeModel
 
 PNG = png()
 PIXELS = np.full((48, 64, 3), (90, 120, 150), np.uint8)
@@ -47,6 +47,15 @@ async def test_options_reach_the_network(tmp_path: Path) -> None:
     wanted = {"score_threshold": 0.25, "max_detections": 3, "labels": (1, 2)}
     assert [options for _, options in calls] == [wanted] * 3
     assert all(np.array_equal(images[0], PIXELS) for images, _ in calls)
+
+
+async def test_boxes_become_masks_in_order() -> None:
+    boxes = [(8, 4, 16, 10), [40.5, 20.0, 10.0, 20.0]]
+    async with serving(FakeBoxSegmenter()) as service, talking(service) as client:
+        reply = await client.segment(PNG, boxes=boxes, box_labels=["square", 1])
+    assert [one.bbox for one in reply.instances] == [(8, 4, 16, 10), (40.5, 20, 10, 20)]
+    assert [one.label for one in reply.instances] == ["square", "circle"]
+    assert reply.instances[0].mask()[4:14, 8:24].all()
 
 
 def label_map(image: np.ndarray, **_: object) -> SemanticMap:

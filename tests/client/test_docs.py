@@ -14,7 +14,7 @@ from models.outputs import SemanticMap
 from service.__main__ import main
 from tests.e2e.listening import Listening, listening
 from tests.fake_tracker import FakeVideoPredictor
-from tests.fakes import FakeModel
+from tests.fakes import FakeBoxSegmenter, FakeModel
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "client.md").read_text()
@@ -30,7 +30,7 @@ def label_map(image: np.ndarray, **_: Any) -> SemanticMap:
 def service() -> Iterator[Listening]:
     others: dict[str, Any] = {"detect": FakeModel(), "semantic": FakeModel(label_map)}
     others["track"] = FakeVideoPredictor(prompts=("box",))
-    with listening(others=others) as running:
+    with listening(FakeBoxSegmenter(), others=others) as running:
         yield running
 
 

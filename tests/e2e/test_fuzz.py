@@ -1,5 +1,8 @@
 """Requests made up from the OpenAPI document and from noise: nothing is answered with a 5xx."""
 
+import base64
+import json
+import math
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -20,11 +23,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from models.outputs import SemanticMap
+from service.api.schemas import SegmentReply
 from service.app import create_app
 from service.settings import Settings
 from tests.api.serving import png
 from tests.e2e.listening import Listening, listening
-from tests.fakes import FakeModel
+from tests.fakes import FakeBoxSegmenter, FakeModel
 
 BOUNDED = settings(
     max_examples=40,
@@ -43,7 +47,7 @@ CHECKS = [
 @pytest.fixture(scope="module")
 def service() -> Iterator[Listening]:
     others = {"detect": FakeModel(), "semantic": FakeModel(two_halves)}
-    with listening(others=others) as service:
+    with listening(FakeBoxSegmenter(), others=others) as service:
         yield service
 
 
@@ -136,3 +140,34 @@ def test_no_query_is_a_fault_of_the_service(
     url = f"{path}?{quote(query, safe='=&+;%,')}"
     reply = client.post(url, content=png(), headers={"accept": accept.strip()})
     assert reply.status_code in (200, 422), reply.text
+
+
+ODD = st.sampled_from([math.nan, math.inf, 1e308, -1e308, 5e-324, 10**400, "1", None, True])
+NUMBERS = st.integers(-9, 70) | ODD
+ROWS = st.lists(
+    st.lists(st.integers(0, 40), min_size=4, max_size=4)
+    | st.lists(NUMBERS, min_size=4, max_size=4)
+    | st.lists(NUMBERS, max_size=5)
+    | NUMBERS,
+    max_size=3,
+)
+LABELS = st.sampled_from(["", "circle", "1,2", "square,circle,1", "cat", ",", "[[]]"])
+
+
+@settings(BOUNDED, max_examples=150)
+@given(rows=ROWS, labels=LABELS, is_json=st.booleans())
+def test_no_boxes_are_a_fault_of_the_service(
+    client: httpx.Client, rows: list[Any], labels: str, *, is_json: bool
+) -> None:
+    options = {"boxes": rows, **({"box_labels": labels} if labels else {})}
+    if is_json:
+        image = base64.b64encode(png()).decode()
+        body = json.dumps({"image": image, **options})
+        reply = client.post("/segment", content=body, headers={"content-type": "application/json"})
+    else:
+        reply = client.post(
+            "/segment", content=png(), params={**options, "boxes": json.dumps(rows)}
+        )
+    assert reply.status_code in (200, 422), reply.text
+    if reply.status_code == 200:
+        assert len(SegmentReply.model_validate_json(reply.content).instances) == len(rows)

@@ -1,12 +1,13 @@
 """`POST /segment`: the objects of a picture, each with its mask."""
 
+from collections.abc import Hashable
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from service.api import instances
+from service.api import boxes, instances
 from service.api.openapi import picture_operation, picture_responses
 from service.api.options import SegmentOptions
 from service.api.pictures import PictureCall, receive_picture
@@ -51,15 +52,23 @@ async def segment(call: SegmentCall) -> Response:
     Send the picture as the raw body, as the part `image` of a form, or in base64 as the member
     `image` of a JSON object. Options are query parameters, or further parts or members. The
     members `category_id`, `bbox`, `score` and `segmentation` can be fed to pycocotools as they are.
+
+    With `boxes` the answer is one instance a box, in their order: the mask of what is in the box,
+    and as score the probability that it is of that category. The boxes are cut to the picture,
+    and otherwise taken as they are.
     """
     options = call.options
-    network_options = {
-        "score_threshold": options.score_threshold,
-        "max_detections": options.max_detections,
-        "labels": call.labels,
-    }
+    network_options: dict[str, Hashable] = {"labels": call.labels}
+    to_prompts = None
+    if options.boxes is None:
+        network_options["score_threshold"] = options.score_threshold
+        network_options["max_detections"] = options.max_detections
+    else:
+        labels = call.find_labels("box_labels", options.box_labels or ())
+        to_prompts = partial(boxes.to_prompts, boxes=options.boxes, labels=labels)
     return await call.answer(
         network_options,
         to_json=partial(instances.to_json, mask_format=options.mask_format),
         to_png=instances.to_png,
+        to_prompts=to_prompts,
     )
