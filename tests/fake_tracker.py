@@ -35,6 +35,7 @@ class FakeState:
         return {
             "frame": torch.from_numpy(self.frame),
             "seen": torch.tensor(self.seen),
+            "ids": torch.tensor(self.object_ids, dtype=torch.int64),
             **{f"mask.{one}": torch.from_numpy(mask) for one, mask in self.masks.items()},
         }
 
@@ -109,11 +110,7 @@ class FakeVideoPredictor:
         self.calls.append(("restore", 1))
         if "seen" not in tensors:
             raise ValueError("the snapshot lacks seen")
-        masks = {
-            int(name.removeprefix("mask.")): tensor.numpy()
-            for name, tensor in tensors.items()
-            if name.startswith("mask.")
-        }
+        masks = {one: tensors[f"mask.{one}"].numpy() for one in tensors["ids"].tolist()}
         return FakeState(tensors["frame"].numpy(), masks, tuple(tensors["seen"].tolist()))
 
     def _masks(self, frame: np.ndarray, objects: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
