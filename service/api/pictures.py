@@ -4,7 +4,7 @@ A route adds only its options model, what it passes to the network, and how it r
 """
 
 import json
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -100,24 +100,7 @@ class PictureCall(Generic[Options]):
             InvalidOptions: the model knows no category of such a name or id.
         """
         names = self.options.labels
-        return None if names is None else tuple(sorted({*self.find_labels("labels", names)}))
-
-    def find_labels(self, option: str, names: Sequence[str]) -> tuple[int, ...]:
-        """Return the labels that are meant, in order.
-
-        Args:
-            option: that names them, for the error.
-            names: or ids of categories.
-
-        Raises:
-            InvalidOptions: the model knows no category of such a name or id.
-        """
-        known = {category.name: label for label, category in self.model.categories.items()}
-        known |= {str(category.id): label for label, category in self.model.categories.items()}
-        unknown = [name for name in names if name.lower() not in known]
-        if unknown:
-            raise InvalidOptions(f"{option}: {self.model.name} knows no category {unknown[0]!r}.")
-        return tuple(known[name.lower()] for name in names)
+        return None if names is None else tuple(sorted({*self.model.find_labels("labels", names)}))
 
     async def answer(
         self,

@@ -89,7 +89,7 @@ class Engine:
             Stats(self.registry),
             self.failed.set,
         )
-        self.sessions = Sessions(settings, self._pool, self._clock)
+        self.sessions = Sessions(settings, self._pool, self._clock, self.registry)
         self._is_draining = False
         self._changing = asyncio.Lock()
 

@@ -37,6 +37,23 @@ class ModelStatus:
     input_shape: Callable[[tuple[int, int]], tuple[int, int]]
     prompts: frozenset[Prompt] = frozenset()
 
+    def find_labels(self, option: str, names: Sequence[str]) -> tuple[int, ...]:
+        """Return the labels that are meant, in order.
+
+        Args:
+            option: that names them, for the error.
+            names: or ids of categories.
+
+        Raises:
+            InvalidOptions: the model knows no category of such a name or id.
+        """
+        known = {category.name: label for label, category in self.categories.items()}
+        known |= {str(category.id): label for label, category in self.categories.items()}
+        unknown = [name for name in names if name.lower() not in known]
+        if unknown:
+            raise InvalidOptions(f"{option}: {self.name} knows no category {unknown[0]!r}.")
+        return tuple(known[name.lower()] for name in names)
+
 
 class Loaded(Protocol):
     """What the pool knows of a model of any kind."""

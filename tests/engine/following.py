@@ -44,7 +44,9 @@ async def engine_with(
 ) -> Engine:
     models = {"tracker": tracker or FakeVideoPredictor(), **(others or {})}
     settings = Settings(models=tuple(models), devices=("cpu",), **changes)
-    loader = FakeLoader(models, {"tracker": "track", "boxer": "track", "finder": "detect"})
+    loader = FakeLoader(
+        models, {"tracker": "track", "boxer": "track", "finder": "detect", "painter": "semantic"}
+    )
     engine = Engine(settings, loader=loader, clock=clock)
     await engine.start()
     return engine

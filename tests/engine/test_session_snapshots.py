@@ -71,6 +71,9 @@ async def test_a_session_goes_on_after_a_kill_from_its_last_snapshot(tmp_path: P
     answer = await advance(second, session_id, 9, index=4)
     assert (answer.frame_index, seen(answer.objects)) == (4, (5, 6, 7, 8, 9))
     assert answer.labels == {4: "dog"}
+    assert (
+        second.registry.get_sample_value("maskd_sessions_restored_total", {"model": "tracker"}) == 1
+    )
     await second.aclose()
 
 

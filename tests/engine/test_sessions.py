@@ -1,8 +1,10 @@
 """Sessions as routes see them, with a tracker that tells what it has seen."""
 
+import math
+
 import pytest
 
-from service.engine.sessions.records import BoxPrompt, NewObject, SessionObject
+from service.engine.sessions.records import BoxPrompt, NewObject, PointPrompt, SessionObject
 from service.errors import (
     FrameOutOfOrder,
     FrameSizeChanged,
@@ -129,8 +131,13 @@ async def test_more_objects_than_the_limit_are_refused_with_numbers() -> None:
         ([drawn(1), drawn(1)], "given twice"),
         ([drawn(0)], "from 1 to"),
         ([drawn(2**31)], "from 1 to"),
-        ([NewObject(BoxPrompt((1, 1, 5, 5)))], "tracker takes a mask of an object, not a box"),
-        ([NewObject(BoxPrompt((5, 1, 5, 5)))], "no area"),
+        ([NewObject(BoxPrompt((5, 1, 5, 5)))], "no area on the frame"),
+        ([NewObject(BoxPrompt((17, 1, 20, 5)))], "no area on the frame"),
+        ([NewObject(BoxPrompt((1, 1, math.inf, 5)))], "no area on the frame"),
+        ([NewObject(BoxPrompt((math.nan, 1, 2, 5)))], "no area on the frame"),
+        ([NewObject(PointPrompt((16, 1)))], "not on the frame"),
+        ([NewObject(PointPrompt((1, math.nan)))], "not on the frame"),
+        ([drawn(2**31 - 1), drawn()], "from 1 to"),
     ],
 )
 async def test_objects_that_cannot_be_followed_are_refused(
@@ -232,4 +239,22 @@ async def test_draining_refuses_new_sessions() -> None:
             await engine.sessions.open(ticket, frame(1), [drawn()])
         with pytest.raises(NotReady):
             engine.sessions.check_room()
+    await engine.aclose()
+
+
+async def test_sessions_are_counted() -> None:
+    engine = await engine_with()
+    ids = [(await open_session(engine)).status.id for _ in range(2)]
+    for index in (1, 1, 2):
+        await advance(engine, ids[0], 1, index=index)
+    await engine.sessions.close(ids[1])
+
+    def value(name: str, **labels: str) -> float | None:
+        return engine.registry.get_sample_value(f"maskd_{name}", labels)
+
+    assert value("sessions") == 1
+    assert value("session_memory_bytes") == 12 * 16 * 3
+    assert value("sessions_opened_total", model="tracker") == 2
+    assert value("session_frames_total", model="tracker") == 2
+    assert value("sessions_ended_total", reason="closed") == 1
     await engine.aclose()

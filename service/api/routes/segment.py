@@ -64,7 +64,7 @@ async def segment(call: SegmentCall) -> Response:
         network_options["score_threshold"] = options.score_threshold
         network_options["max_detections"] = options.max_detections
     else:
-        labels = call.find_labels("box_labels", options.box_labels or ())
+        labels = call.model.find_labels("box_labels", options.box_labels or ())
         to_prompts = partial(boxes.to_prompts, boxes=options.boxes, labels=labels)
     return await call.answer(
         network_options,

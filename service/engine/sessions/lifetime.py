@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from service.errors import GoneReason
+from service.settings import Settings
 
 
 class Living(Protocol):
@@ -49,6 +50,16 @@ class Bounds:
     max_bytes: float
     idle_s: float
     age_s: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Bounds":
+        """Return those that the operator chose."""
+        return cls(
+            max_sessions=settings.max_sessions,
+            max_bytes=settings.max_session_megabytes * 1e6,
+            idle_s=settings.session_idle_s,
+            age_s=settings.session_age_s,
+        )
 
 
 def end_of(session: Living, bounds: Bounds) -> tuple[float, GoneReason]:

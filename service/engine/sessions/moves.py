@@ -11,7 +11,7 @@ from service.engine.admission import Ticket
 from service.engine.clock import Clock
 from service.engine.job import Answer
 from service.engine.pool import Pool
-from service.engine.sessions import objects
+from service.engine.sessions.prompting import Prompting
 from service.engine.sessions.records import Detect, FrameAnswer, NewObject, SessionBounds, Timing
 from service.engine.sessions.session import Position, Session
 from service.engine.sessions.snapshots import Snapshot, answer_of
@@ -38,12 +38,16 @@ class Moves:
         pool: the loaded models.
         clock: of the engine.
         limits: of each session.
+        prompting: tells trackers of objects.
     """
 
-    def __init__(self, pool: Pool, clock: Clock, limits: SessionBounds) -> None:
+    def __init__(
+        self, pool: Pool, clock: Clock, limits: SessionBounds, prompting: Prompting
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._limits = limits
+        self._prompting = prompting
 
     async def start(
         self,
@@ -62,7 +66,7 @@ class Moves:
         """
         tracker = self._pool.get_as(LoadedTracker, ticket.model)
         asked = self._clock.now()
-        told = objects.tell(new_objects, frame, tracker, known={}, limit=self._limits.max_objects)
+        told = await self._prompting.tell(new_objects, frame, tracker, {}, ticket.deadline)
         lane = tracker.choose_lane(per_lane)
         started = await _accepted(lane.start(frame, told.prompts, ticket.deadline))
         state, step = started.output
@@ -158,9 +162,7 @@ class Moves:
         """Follow more, or as told anew, from the current frame on."""
         at = session.position
         tracker = self._pool.get_as(LoadedTracker, at.answer.model)
-        told = objects.tell(
-            new_objects, at.state.frame, tracker, known=at.labels, limit=self._limits.max_objects
-        )
+        told = await self._prompting.tell(new_objects, at.state.frame, tracker, at.labels, deadline)
         added = await _accepted(session.lane.add_objects(at.state, told.prompts, deadline))
         session.move(Position(added.output, told.labels, at.answer))
 

@@ -9,6 +9,7 @@ from service.engine.loader import EngineStartError
 from service.engine.sessions.keeper import Keeper
 from service.engine.sessions.moves import Moves
 from service.engine.sessions.session import Session
+from service.engine.sessions.stats import SessionStats
 from service.engine.sessions.store import Store
 from service.errors import GoneReason, NotFound
 from service.settings import Settings
@@ -31,12 +32,16 @@ class Persistence:
         clock: of the engine.
         store: of the open sessions.
         moves: makes sessions from snapshots.
+        stats: of sessions.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, store: Store, moves: Moves) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, store: Store, moves: Moves, stats: SessionStats
+    ) -> None:
         self._clock = clock
         self._store = store
         self._moves = moves
+        self._stats = stats
         self._every_frames = settings.session_snapshot_frames
         self._every_s = settings.session_idle_s * _KEPT_SHARE
         self._keeper = (
@@ -108,6 +113,7 @@ class Persistence:
             snapshot = await keeper.take_over(session_id, self._moves.check)
             session = await self._moves.restore(snapshot, self._store.per_lane)
             self._store.add(session)
+        self._stats.restored(snapshot.record.model)
         shown, index = session_id[:_SHOWN], session.position.frame_index
         _log.info("session %s… goes on from frame %d", shown, index)
         return session

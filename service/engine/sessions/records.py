@@ -149,6 +149,11 @@ class Timing:
     run_s: float
     batch_size: int
 
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the answer was given before."""
+        return not self.batch_size
+
 
 @dataclass(frozen=True)
 class FrameAnswer:

@@ -1,16 +1,18 @@
 """The facade that routes see: open a session, take it a frame further, edit its objects, end it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry
 
 from service.engine.admission import Ticket
 from service.engine.clock import Clock
 from service.engine.pool import ModelStatus, Pool
-from service.engine.sessions import lifetime, objects
+from service.engine.sessions import lifetime
 from service.engine.sessions.lifetime import Bounds
 from service.engine.sessions.moves import Moves
 from service.engine.sessions.persistence import Persistence
+from service.engine.sessions.prompting import Prompting
 from service.engine.sessions.records import (
     Detect,
     FrameAnswer,
@@ -20,8 +22,10 @@ from service.engine.sessions.records import (
     SessionStatus,
 )
 from service.engine.sessions.session import Session
+from service.engine.sessions.stats import SessionStats
 from service.engine.sessions.store import Store
-from service.engine.tracker import Frame, LoadedTracker
+from service.engine.sessions.turns import Undisturbed
+from service.engine.tracker import Frame
 from service.errors import GoneReason, NotReady
 from service.settings import Settings
 
@@ -45,16 +49,19 @@ class Sessions:
     it waits or not, and the frame sent again gets the answer that was missed. What fails, or is not
     done by its deadline, leaves the session where it was.
 
-    State, on the event loop only: `_store`; `_working`, the requests that have their turn;
+    State, on the event loop only: `_store`; `_undisturbed`, the requests that have their turn;
     `_is_draining`.
 
     Args:
         settings: the limits.
         pool: the loaded models.
         clock: of the engine.
+        registry: of the engine's metrics.
     """
 
-    def __init__(self, settings: Settings, pool: Pool, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, pool: Pool, clock: Clock, registry: CollectorRegistry
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._limits = SessionBounds(
@@ -63,16 +70,12 @@ class Sessions:
             max_objects=settings.max_session_objects,
             max_requests=settings.max_session_requests,
         )
-        bounds = Bounds(
-            max_sessions=settings.max_sessions,
-            max_bytes=settings.max_session_megabytes * 1e6,
-            idle_s=settings.session_idle_s,
-            age_s=settings.session_age_s,
-        )
-        self._store = Store(bounds, clock, self._on_end)
-        self._moves = Moves(pool, clock, self._limits)
-        self._disk = Persistence(settings, clock, self._store, self._moves)
-        self._working: set[asyncio.Task[Any]] = set()
+        self._store = Store(Bounds.of(settings), clock, self._on_end)
+        self._prompting = Prompting(pool, self._limits.max_objects)
+        self._moves = Moves(pool, clock, self._limits, self._prompting)
+        self._stats = SessionStats(registry, lambda: len(self._store), lambda: self._store.nbytes)
+        self._disk = Persistence(settings, clock, self._store, self._moves, self._stats)
+        self._undisturbed = Undisturbed()
         self._is_draining = False
 
     async def start(self) -> None:
@@ -98,7 +101,7 @@ class Sessions:
         """Return the tracker that shall follow the objects.
 
         Args:
-            model: its name; None: the first loaded that takes such prompts, else the first.
+            model: its name; None: the first loaded that can be told such objects, else the first.
             new_objects: that it shall follow.
 
         Raises:
@@ -108,7 +111,7 @@ class Sessions:
         """
         if model is not None:
             return self._pool.find("track", model).status
-        return objects.choose(self._pool.of_kind(LoadedTracker), new_objects).status
+        return self._prompting.choose(new_objects).status
 
     async def open(
         self, ticket: Ticket, frame: Frame, new_objects: Sequence[NewObject] | Detect
@@ -134,6 +137,7 @@ class Sessions:
         with self._store.reserve():
             session = await self._moves.start(ticket, frame, new_objects, self._store.per_lane)
             self._store.add(session)
+            self._stats.opened(ticket.model)
             self._disk.keep(session)
             return Opened(self._status(session), session.position.answer)
 
@@ -164,7 +168,9 @@ class Sessions:
 
         async def work() -> FrameAnswer:
             answer = await self._moves.advance(session, frame, frame_index, ticket.deadline)
-            self._disk.keep_sometimes(session)
+            if not answer.timing.is_repeated:
+                self._stats.answered(answer.model)
+                self._disk.keep_sometimes(session)
             return answer
 
         return await self._in_turn(session, work, ticket.deadline)
@@ -250,14 +256,10 @@ class Sessions:
         self._is_draining = True
 
     async def aclose(self) -> None:
-        """Refuse new sessions, let requests that have their turn end, and write all to disk.
-
-        To be called when the pool is closed, so that nothing runs any more.
-        """
+        """Refuse new sessions, let what has its turn end (the pool is closed), write to disk."""
         self.drain()
         self._store.close()
-        if self._working:
-            await asyncio.wait(self._working)
+        await self._undisturbed.wait()
         await self._disk.aclose()
 
     def _check_taking(self) -> None:
@@ -277,11 +279,7 @@ class Sessions:
     ) -> Result:
         """Wait for the session's turn, then do the work to its end, whether its caller stays."""
         await session.turns.take(deadline)
-        task = asyncio.ensure_future(self._hold_turn(session, work))
-        self._working.add(task)
-        task.add_done_callback(self._working.discard)
-        task.add_done_callback(_fetch)
-        return await asyncio.shield(task)
+        return await self._undisturbed.run(self._hold_turn(session, work))
 
     async def _hold_turn(self, session: Session, work: Callable[[], Awaitable[Result]]) -> Result:
         try:
@@ -296,10 +294,5 @@ class Sessions:
         return session.status(end_at, self._clock, self._limits)
 
     def _on_end(self, session: Session, reason: GoneReason) -> None:
+        self._stats.ended(reason)
         self._disk.forget(session, reason)
-
-
-def _fetch(task: "asyncio.Task[Any]") -> None:
-    """Take a failure from a task whose caller may be gone, so that nobody complains of it."""
-    if not task.cancelled():
-        task.exception()

@@ -1,12 +1,16 @@
-"""Whose turn it is: requests of one session, one at a time, in order of arrival."""
+"""Whose turn it is: requests of one session, one at a time, in order of arrival, to their end."""
 
 import asyncio
 import math
 from collections import deque
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 from service.engine.clock import Clock
 from service.errors import DeadlineExceeded, SessionBusy
+
+Result = TypeVar("Result")
 
 _RETRY_AFTER_S = 1.0
 
@@ -88,3 +92,30 @@ class Turns:
             self._line.remove(turn)
         elif turn.done() and not turn.cancelled() and turn.result():
             self.pass_on()
+
+
+class Undisturbed:
+    """Work that goes on to its end when its caller leaves.
+
+    State, on the event loop only: `_working`, what goes on.
+    """
+
+    def __init__(self) -> None:
+        self._working: set[asyncio.Task[Any]] = set()
+
+    async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Return what the work gives; being cancelled leaves it to itself."""
+        task = asyncio.ensure_future(work)
+        self._working.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    async def wait(self) -> None:
+        """Return once nothing goes on any more."""
+        if self._working:
+            await asyncio.wait(self._working)
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._working.discard(task)
+        if not task.cancelled():
+            task.exception()  # taken, so that nobody complains where no caller is left
