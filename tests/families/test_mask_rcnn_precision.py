@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from models import zoo
+from models.ops.boxes import iou_matrix
 from models.outputs import InstanceMasks
 from models.training.scenes import render, scene_at
 
-LIMITS = {"bfloat16": (0.5, 0.02, 0.94), "float16": (0.1, 0.005, 0.94)}  # px, score, mask IoU
+# Pixels, score, mask IoU; and how many of all instances may be another proposal of the same object:
+# where two of them score alike in half precision, suppression keeps the one or the other.
+LIMITS = {"bfloat16": (0.5, 0.02, 0.94, 1), "float16": (0.1, 0.005, 0.94, 0)}
+TWIN_IOU = 0.9  # of their boxes
 
 
 @cache
@@ -28,7 +32,8 @@ def overlap(mask: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", LIMITS)
 def test_sure_instances_are_found_again_in_half_precision(dtype: str) -> None:
-    pixels, score, mask_iou = LIMITS[dtype]
+    pixels, score, mask_iou, twins = LIMITS[dtype]
+    shifts = []
     for exact, half in zip(answers("float32"), answers(dtype), strict=True):
         half_masks = half.masks()
         for row in (exact.scores > 0.5).nonzero()[:, 0]:
@@ -36,8 +41,12 @@ def test_sure_instances_are_found_again_in_half_precision(dtype: str) -> None:
             overlaps[(half.labels != exact.labels[row]).numpy()] = 0
             twin = int(overlaps.argmax())
             assert overlaps[twin] > mask_iou
-            assert (half.boxes_xyxy[twin] - exact.boxes_xyxy[row]).abs().max() < pixels
+            box, exact_box = half.boxes_xyxy[twin], exact.boxes_xyxy[row]
+            assert iou_matrix(box[None], exact_box[None]) > TWIN_IOU
             assert abs(half.scores[twin] - exact.scores[row]) < score
+            shifts.append(float((box - exact_box).abs().max()))
+    assert len(shifts) > 12
+    assert sum(shift >= pixels for shift in shifts) <= twins
 
 
 @pytest.mark.parametrize("dtype", LIMITS)
