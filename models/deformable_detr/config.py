@@ -17,6 +17,7 @@ class DeformableDetrConfig:
     Attributes:
         categories: label -> category; a label is a column of the class logits.
         min_size, max_size: wanted shorter side and limit of the longer side, pixels.
+        size_divisor: both sides of the input are rounded to multiples of it, each by itself.
         image_mean, image_std: of RGB in [0, 1].
         stem_channels, mid_channels, block_counts: of the trunk.
         dilated_stages: of the trunk, counted from its end.
@@ -43,6 +44,7 @@ class DeformableDetrConfig:
 
     min_size: int = 800
     max_size: int = 1333
+    size_divisor: int = 1
     image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
@@ -107,6 +109,7 @@ DEMO = DeformableDetrConfig(
     categories=labels.FIGURES,
     min_size=224,
     max_size=288,
+    size_divisor=32,  # canvases of training are such; cells that a border cuts shift the boxes
     stem_channels=32,
     mid_channels=(16, 32, 64, 128),
     block_counts=(2, 2, 2, 2),

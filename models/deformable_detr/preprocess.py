@@ -30,15 +30,26 @@ def input_shape(image_size: tuple[int, int], config: DeformableDetrConfig) -> tu
     """Return the (height, width) in which the network sees a lone picture, pixels.
 
     The limit of the longer side is applied to the shorter one, in whole pixels; so the longer side
-    can stay below it, or exceed it by one. No side falls below one pixel.
+    can stay below it, or exceed it by one. Then both are rounded to multiples of the divisor. No
+    side falls below one pixel, or one divisor.
 
     Args:
         image_size: (height, width), pixels.
         config: the input rule.
 
-    Source: Deformable-DETR datasets/transforms.py, get_size_with_aspect_ratio; differs: none, but
-        for pictures so narrow that a side would vanish.
+    Source: Deformable-DETR datasets/transforms.py, get_size_with_aspect_ratio; differs: the
+        divisor, 1 there, and pictures so narrow that a side would vanish.
     """
+    divisor = config.size_divisor
+    height, width = _limited(image_size, config)
+    return (
+        max(1, round(height / divisor)) * divisor,
+        max(1, round(width / divisor)) * divisor,
+    )
+
+
+def _limited(image_size: tuple[int, int], config: DeformableDetrConfig) -> tuple[int, int]:
+    """The size between the limits, its shape kept."""
     short, long = min(image_size), max(image_size)
     wanted = config.min_size
     if long / short * wanted > config.max_size:

@@ -20,7 +20,13 @@ from models.outputs import Detections
 from models.predictor import ImagePredictor
 
 SMALL = replace(
-    DEMO, min_size=96, max_size=160, stem_channels=8, mid_channels=(4, 8, 8, 8), query_count=20
+    DEMO,
+    min_size=96,
+    max_size=160,
+    size_divisor=1,
+    stem_channels=8,
+    mid_channels=(4, 8, 8, 8),
+    query_count=20,
 )
 
 
@@ -88,6 +94,21 @@ def test_pictures_of_every_size_get_answers(
 def test_no_side_of_an_input_vanishes() -> None:
     assert input_shape((1, 5000), replace(SMALL, min_size=800, max_size=1333)) == (1, 5000)
     assert input_shape((3, 9000), replace(SMALL, min_size=800, max_size=1333)) == (1, 3000)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((480, 520), (224, 256)),
+        ((640, 320), (288, 128)),
+        ((100, 100), (224, 224)),
+        ((1, 900), (32, 896)),
+    ],
+)
+def test_sides_are_rounded_to_multiples_where_a_divisor_is_set(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert input_shape(size, DEMO) == expected
 
 
 def test_there_are_never_more_queries_than_tokens() -> None:
