@@ -176,6 +176,7 @@ DEMO = PointRendConfig(
     categories=labels.FIGURES,
     min_size=352,
     max_size=704,
+    size_divisor=16,  # the coarse map and the fine one then cover the same ground
     stem_channels=32,
     mid_channels=(16, 32, 64, 96),
     block_counts=(2, 2, 2, 2),
