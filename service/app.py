@@ -23,6 +23,7 @@ from service.api.routes import (
     segment,
     semantic,
     sessions,
+    stream,
 )
 from service.engine.engine import Engine
 from service.settings import Settings
@@ -44,6 +45,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
         engine=engine,
         codec=CodecPool(settings.codec_threads),
         activity=Activity(),
+        buffers=BufferBudget(settings.max_buffered_bytes),
         registry=engine.registry,
     )
     app = FastAPI(
@@ -56,13 +58,11 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    app.add_middleware(
-        BodyIntake, settings=settings, budget=BufferBudget(settings.max_buffered_bytes)
-    )
+    app.add_middleware(BodyIntake, settings=settings, budget=services.buffers)
     app.add_middleware(
         RequestEnvelope, metrics=HttpMetrics(services.registry), activity=services.activity
     )
-    for routes in (root, health, metrics, models, segment, semantic, detect, sessions):
+    for routes in (root, health, metrics, models, segment, semantic, detect, sessions, stream):
         app.include_router(routes.router)
     if settings.admin_token.get_secret_value():
         app.include_router(admin.router)

@@ -38,6 +38,8 @@ class Server(uvicorn.Server):
                 server_header=False,
                 lifespan="on",
                 timeout_keep_alive=75,  # longer than load balancers keep a connection idle
+                ws_max_size=app.state.services.settings.max_body_bytes,
+                ws_per_message_deflate=False,  # encoded pictures do not get smaller
                 timeout_graceful_shutdown=1,  # the drain came before: only writing is left
             )
         )

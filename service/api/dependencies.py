@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 from prometheus_client import CollectorRegistry
 
 from service.api.codec_pool import CodecPool
+from service.api.intake import BufferBudget
 from service.api.middleware import Activity
 from service.engine.engine import Engine
 from service.settings import Settings
@@ -21,6 +23,7 @@ class Services:
         engine: runs the networks.
         codec: threads for picture and text work.
         activity: requests being answered.
+        buffers: bounds what has arrived and is not answered.
         registry: every metric.
     """
 
@@ -28,11 +31,12 @@ class Services:
     engine: Engine
     codec: CodecPool
     activity: Activity
+    buffers: BufferBudget
     registry: CollectorRegistry
 
 
-def services_of(request: Request) -> Services:
-    """Return the parts of the service that the request came to."""
+def services_of(request: HTTPConnection) -> Services:
+    """Return the parts of the service that a request or a WebSocket came to."""
     services: Services = request.app.state.services
     return services
 

@@ -5,6 +5,8 @@ gone is cancelled wherever it waits.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import anyio
 import anyio.lowlevel
@@ -48,6 +50,19 @@ class BufferBudget:
     def give_back(self, count: int) -> None:
         """Hold `count` bytes less."""
         self._held -= count
+
+    @contextmanager
+    def hold(self, count: int) -> Iterator[None]:
+        """Hold `count` more bytes as long as the block runs.
+
+        Raises:
+            Overloaded: they do not fit.
+        """
+        self.take(count)
+        try:
+            yield
+        finally:
+            self.give_back(count)
 
 
 class BodyIntake:

@@ -3,6 +3,8 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0)
+# Streams would drown what requests take.
+_WITHOUT_DURATION = "WEBSOCKET"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -33,9 +35,14 @@ class HttpMetrics:
         )
 
     def observe(self, method: str, route: str, status: int | None, seconds: float) -> None:
-        """Count one ended request; `status` None means that its client left."""
+        """Count one ended request; `status` None means that its client left.
+
+        Streams are not counted here.
+        """
         if status is None:
             self._gone.labels(route).inc()
+            return
+        if method == _WITHOUT_DURATION:
             return
         known = method if method in _METHODS else "_OTHER"
         self._duration.labels(known, route, str(status)).observe(seconds)

@@ -18,6 +18,9 @@ from service.api.metrics import HttpMetrics
 from service.api.record import RequestRecord
 
 _log = logging.getLogger("maskd.access")
+_BEGINNINGS = frozenset({"http.response.start", "websocket.accept"})
+_UPGRADED = 101  # what HTTP calls the beginning of a WebSocket
+_FAILED = {"type": "websocket.close", "code": 1011}
 _QUIET = frozenset(
     {"/livez", "/readyz", "/healthz", "/health", "/v2/health/live", "/v2/health/ready", "/metrics"}
 )
@@ -52,7 +55,7 @@ class Activity:
 
 
 class RequestEnvelope:
-    """Give each request a record, and account for it when it ends.
+    """Give each request and each WebSocket a record, and account for it when it ends.
 
     Args:
         app: what answers.
@@ -67,7 +70,7 @@ class RequestEnvelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         story = record.begin(Headers(scope=scope), time.monotonic())
@@ -87,8 +90,8 @@ class RequestEnvelope:
         self, scope: Scope, receive: Receive, send: Send, story: RequestRecord
     ) -> None:
         async def tagged_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                story.status = message["status"]
+            if message["type"] in _BEGINNINGS:
+                story.status = message.get("status", _UPGRADED)
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = story.request_id
                 headers["server-timing"] = story.server_timing(time.monotonic() - story.started)
@@ -98,6 +101,9 @@ class RequestEnvelope:
             await self._app(scope, receive, tagged_send)
         except Exception:
             _log.exception("unexpected error")
+            if scope["type"] == "websocket":
+                await send(_FAILED)
+                return
             if story.status is not None:
                 raise  # half a reply is out: only closing the connection tells the caller
             await problems.internal_error(Request(scope))(scope, receive, tagged_send)
@@ -105,7 +111,8 @@ class RequestEnvelope:
     def _account(self, scope: Scope, story: RequestRecord) -> None:
         seconds = time.monotonic() - story.started
         path = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.observe(scope["method"], path, story.status, seconds)
+        method = scope.get("method", "WEBSOCKET")
+        self._metrics.observe(method, path, story.status, seconds)
         fields = {
             "route": path,
             "status": story.status or 499,
@@ -116,4 +123,4 @@ class RequestEnvelope:
             "trace_id": story.trace_id,
         }
         level = logging.DEBUG if path in _QUIET else logging.INFO
-        _log.log(level, "%s %s", scope["method"], quote(scope["path"]), extra={"fields": fields})
+        _log.log(level, "%s %s", method, quote(scope["path"]), extra={"fields": fields})

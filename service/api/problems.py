@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -115,13 +116,20 @@ def lookup(error: errors.ServiceError) -> Problem:
     return next((row for row in rows if row is not None), INTERNAL)
 
 
+def describe(error: errors.ServiceError, request_id: str) -> dict[str, Any]:
+    """Return an error as a problem inside of a longer reply, where no header can tell of it."""
+    problem = lookup(error)
+    wait_s = _wait_s(problem, error)
+    later = {} if wait_s is None else {"retry_after_s": wait_s}
+    return _body(problem, error.detail, request_id, {**error.facts, **later})
+
+
 async def _on_service_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.ServiceError):
         raise error
     problem = lookup(error)
-    wait_s = getattr(error, "retry_after_s", problem.retry_after_s)
-    # Whole seconds, rounded up: coming back early only meets the same refusal.
-    headers = {} if wait_s is None else {"retry-after": str(max(1, math.ceil(wait_s)))}
+    wait_s = _wait_s(problem, error)
+    headers = {} if wait_s is None else {"retry-after": str(wait_s)}
     return _reply(request, problem, error.detail, headers=headers, extra=error.facts)
 
 
@@ -147,6 +155,27 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     return _reply(request, TABLE[errors.InvalidOptions], f"{where}: {first['msg']}.")
 
 
+def _wait_s(problem: Problem, error: errors.ServiceError) -> int | None:
+    """Whole seconds, rounded up: coming back early only meets the same refusal."""
+    wait_s: float | None = getattr(error, "retry_after_s", problem.retry_after_s)
+    return None if wait_s is None else max(1, math.ceil(wait_s))
+
+
+def _body(
+    problem: Problem, detail: str, request_id: str, facts: Mapping[str, float | str]
+) -> dict[str, Any]:
+    return {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "code": problem.code,
+        "retryable": problem.retryable,
+        "request_id": request_id,
+        **facts,
+    }
+
+
 def _reply(
     request: Request,
     problem: Problem,
@@ -157,16 +186,7 @@ def _reply(
 ) -> Response:
     record = records.of(request.scope)
     record.reason = problem.code
-    body = {
-        "type": problem.type,
-        "title": problem.title,
-        "status": problem.status,
-        "detail": detail,
-        "code": problem.code,
-        "retryable": problem.retryable,
-        "request_id": record.request_id,
-        **(extra or {}),
-    }
+    body = _body(problem, detail, record.request_id, extra or {})
     # Plain ASCII, since callers' own words may hold what UTF-8 cannot (lone surrogates).
     return Response(
         json.dumps(body), problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE

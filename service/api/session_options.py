@@ -1,11 +1,13 @@
 """What may be asked of the routes of tracking sessions; unknown names are refused."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.api.objects import Find, Objects
+from service.api import objects as told
+from service.api.objects import Find, Objects, Size
 from service.api.options import MaskFormat
+from service.engine.sessions.records import Detect, NewObject
 
 
 class FollowOptions(BaseModel):
@@ -45,6 +47,18 @@ class FrameOptions(FollowOptions):
     ] = None
 
 
+class StreamOptions(FollowOptions):
+    """Options of `WS /sessions/{id}/stream`, in its query; `timeout_s` counts for each message."""
+
+    policy: Annotated[
+        Literal["all", "latest"],
+        Field(
+            description="`all`: every frame is answered; `latest`: a frame that waits when the "
+            "next one comes is dropped."
+        ),
+    ] = "all"
+
+
 class OpenOptions(FollowOptions):
     """Options of `POST /sessions`: objects, or how to find them."""
 
@@ -76,6 +90,19 @@ class OpenOptions(FollowOptions):
         if (self.objects is None) == (self.detect is None):
             raise ValueError("objects: they or detect must be given, and not both")
         return self
+
+    def to_engine(self, size: Size) -> list[NewObject] | Detect:
+        """Return what shall be followed as the engine takes it.
+
+        Args:
+            size: (height, width) of the first frame.
+
+        Raises:
+            InvalidOptions: an object is not on such a frame.
+        """
+        if self.detect is not None:
+            return self.detect.to_engine()
+        return told.to_new_objects(self.objects or (), size)
 
 
 class EditOptions(BaseModel):

@@ -1,6 +1,7 @@
 """Followed objects as replies: JSON, or drawn on the frame; and what a session is."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,24 +31,25 @@ class Followed:
     request_id: str
 
 
-def to_json(followed: Followed, status: SessionStatus | None, mask_format: MaskFormat) -> bytes:
+def to_json(
+    followed: Followed, mask_format: MaskFormat, more: Mapping[str, Any] | None = None
+) -> bytes:
     """Return the reply for a frame; masks are encoded here, in the caller's thread.
 
     Args:
         followed: to be told.
-        status: of a session that was just opened, else None.
         mask_format: of the masks.
+        more: members of the reply besides.
     """
     answer = followed.answer
     height, width = followed.frame.shape[:2]
-    opened = {} if status is None else _life(status)
     body = {
         "session_id": answer.session_id,
         "model": answer.model,
         "frame_index": answer.frame_index,
         "image": {"width": width, "height": height},
         "objects": [_object(one, answer.labels.get(one.id), mask_format) for one in answer.objects],
-        **opened,
+        **(more or {}),
         "request_id": followed.request_id,
     }
     return json.dumps(body, separators=(",", ":")).encode()
@@ -82,11 +84,12 @@ def describe(status: SessionStatus) -> dict[str, Any]:
         "is_busy": status.is_busy,
         "age_s": round(status.age_s, 3),
         "idle_s": round(status.idle_s, 3),
-        **_life(status),
+        **life(status),
     }
 
 
-def _life(status: SessionStatus) -> dict[str, Any]:
+def life(status: SessionStatus) -> dict[str, Any]:
+    """Return how long a session may live, and what it may be."""
     limits = status.limits
     return {
         "expires_at": status.expires_at.isoformat(timespec="milliseconds"),

@@ -54,8 +54,7 @@ class Engine:
             image = await decode(upload)
             prediction = await engine.predict(ticket, image, {"score_threshold": 0.5})
 
-    State, on the event loop only: `_is_draining`, set once by `drain`; `_changing`, held while a
-    model comes or goes.
+    State, on the event loop only: `draining`; `_changing`, held while a model comes or goes.
 
     Args:
         settings: models, devices and limits.
@@ -66,6 +65,7 @@ class Engine:
     Attributes:
         registry: what `/metrics` renders.
         sessions: objects followed through videos.
+        draining: set once new work is refused for good.
         failed: set once a model has lost all its devices; only a new process mends that.
     """
 
@@ -78,6 +78,7 @@ class Engine:
         clock: Clock | None = None,
     ) -> None:
         self.registry = registry or CollectorRegistry()
+        self.draining = asyncio.Event()
         self.failed = asyncio.Event()
         self._clock = clock or MonotonicClock()
         self._names = settings.models
@@ -90,7 +91,6 @@ class Engine:
             self.failed.set,
         )
         self.sessions = Sessions(settings, self._pool, self._clock, self.registry)
-        self._is_draining = False
         self._changing = asyncio.Lock()
 
     async def start(self) -> None:
@@ -145,12 +145,12 @@ class Engine:
         """Whether every configured model takes work."""
         models = self.models()
         is_able = bool(models) and all(model.state == "ready" for model in models)
-        return is_able and not self._is_draining
+        return is_able and not self.is_draining
 
     @property
     def is_draining(self) -> bool:
         """Whether new work is refused for good."""
-        return self._is_draining
+        return self.draining.is_set()
 
     def models(self) -> tuple[ModelStatus, ...]:
         """Return what is loaded, in the order of the settings; nothing before all is."""
@@ -185,7 +185,7 @@ class Engine:
             Overloaded: too many pictures or pixels are admitted, or those ahead would take longer
                 than the deadline leaves; carries when to come back.
         """
-        if self._is_draining:
+        if self.is_draining:
             raise NotReady("The service is shutting down.")
         left_s = deadline - self._clock.now()
         if left_s <= 0:
@@ -228,7 +228,7 @@ class Engine:
 
     def drain(self) -> None:
         """Turn not ready and refuse new work; what is admitted goes on."""
-        self._is_draining = True
+        self.draining.set()
         self.sessions.drain()
 
     async def aclose(self) -> None:
