@@ -90,7 +90,6 @@ class Keeper:
         """Delete what was written of a session."""
         if self._folder is None:
             return
-        self._unwritten.pop(session_id, None)
         self._submit(partial(self._folder.delete, session_id))
 
     async def aclose(self) -> None:
