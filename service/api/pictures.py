@@ -15,9 +15,10 @@ from fastapi import Request
 from starlette.responses import Response
 
 from models.predictor import BoxPrompts
-from service.api import codec, record
+from service.api import record
 from service.api.codec import ImageHeader
 from service.api.dependencies import Services, ServicesDep
+from service.api.encoded import EncodedPicture
 from service.api.inputs import merge_options, read_upload
 from service.api.negotiation import JSON, PNG, prefers_png
 from service.api.options import PictureOptions
@@ -124,18 +125,12 @@ class PictureCall(Generic[Options]):
         if to_prompts is not None and "box" not in self.model.prompts:
             raise InvalidOptions(f"boxes: {self.model.name} takes none.")
         codec_threads, engine, story = self._services.codec, self._services.engine, self._story
-        max_pixels = int(self._services.settings.max_image_megapixels * 1e6)
-        with story.timed("decode"):
-            header = await codec_threads.run(
-                partial(codec.probe, self._image, max_pixels), self._deadline
-            )
+        picture = EncodedPicture(self._services, story, self._image, self._deadline)
+        header = await picture.probe()
         prompts = to_prompts(header) if to_prompts else None
         pixels = header.width * header.height
         with engine.admit(self.model.name, pixels, self._deadline) as ticket:
-            with story.timed("decode"):
-                image = await codec_threads.run(
-                    partial(codec.decode, self._image, header), self._deadline
-                )
+            image = await picture.decode(header)
             prediction = await engine.predict(ticket, image, network_options, prompts)
             self._tell(prediction)
             answered = Answered(image, prediction.output, self.model, story.request_id)
