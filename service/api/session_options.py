@@ -57,6 +57,21 @@ class StreamOptions(FollowOptions):
             "next one comes is dropped."
         ),
     ] = "all"
+    frame_index: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=2**53,
+            description="Of the stream's first frame; each further frame has the next one, also "
+            "after one that failed. Left out: frames are not counted.",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _counts_frames_that_are_answered(self) -> Self:
+        if self.policy == "latest" and self.frame_index is not None:
+            raise ValueError("frame_index: policy latest drops frames, so they cannot be counted")
+        return self
 
 
 class OpenOptions(FollowOptions):

@@ -6,7 +6,9 @@ in the order in which they came.
 
 import json
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count, repeat
 
 import anyio
 import anyio.lowlevel
@@ -72,17 +74,17 @@ class Stream:
             else:
                 self._story.model = status.model
                 answers = StreamAnswers(self._services, self._story.request_id, options, status)
-                await self._talk(answers, options.policy, status.limits.idle_s)
+                await self._talk(answers, options, status.limits.idle_s)
         if self._end is not None:
             with suppress(WebSocketDisconnect):
                 await self._socket.close(self._end)
 
-    async def _talk(self, answers: StreamAnswers, policy: str, idle_s: float) -> None:
+    async def _talk(self, answers: StreamAnswers, options: StreamOptions, idle_s: float) -> None:
         """Answer messages; once the service is shut down, only those in flight."""
-        mailbox = Mailbox(keeps_latest=policy == "latest")
+        mailbox = Mailbox(keeps_latest=options.policy == "latest")
         async with anyio.create_task_group() as flight, anyio.create_task_group() as intake:
             intake.start_soon(self._read, mailbox, idle_s)
-            intake.start_soon(self._hand_out, mailbox, answers, flight, _IN_FLIGHT[policy])
+            intake.start_soon(self._hand_out, mailbox, answers, flight, options)
             await self._services.engine.draining.wait()
             self._end = _SERVICE_RESTARTS
             intake.cancel_scope.cancel()
@@ -104,15 +106,20 @@ class Stream:
                 await mailbox.put(Message(content, time.monotonic()))
 
     async def _hand_out(
-        self, mailbox: Mailbox, answers: StreamAnswers, flight: TaskGroup, in_flight: int
+        self, mailbox: Mailbox, answers: StreamAnswers, flight: TaskGroup, options: StreamOptions
     ) -> None:
         """Begin with messages in their order, as many at once as may be in flight."""
-        room = anyio.Semaphore(in_flight)
+        room = anyio.Semaphore(_IN_FLIGHT[options.policy])
+        indices: Iterator[int | None] = repeat(None)
+        if options.frame_index is not None:
+            indices = count(options.frame_index)
 
-        async def answer(message: Message, dropped: int, place: Place) -> None:
+        async def answer(
+            message: Message, dropped: int, place: Place, frame_index: int | None
+        ) -> None:
             failure = None
             try:
-                text = await answers.make(message, dropped, place)
+                text = await answers.make(message, dropped, place, frame_index)
             except ServiceError as error:
                 text, failure = answers.problem(error, dropped), error
             async with place.answer():
@@ -126,7 +133,8 @@ class Stream:
             await room.acquire()
             message, dropped = await mailbox.take()
             place = Place(place)
-            flight.start_soon(answer, message, dropped, place)
+            frame_index = next(indices) if message.is_frame else None
+            flight.start_soon(answer, message, dropped, place, frame_index)
 
     async def _check_session(self) -> None:
         try:

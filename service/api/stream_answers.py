@@ -35,13 +35,16 @@ class StreamAnswers:
         self._status = status
         self._timeout_s = min(services.settings.deadline_s, options.timeout_s or math.inf)
 
-    async def make(self, message: Message, dropped: int, place: Place) -> str:
+    async def make(
+        self, message: Message, dropped: int, place: Place, frame_index: int | None = None
+    ) -> str:
         """Do what a message asks, and return the answer.
 
         Args:
             message: of the client.
             dropped: frames that were dropped before it.
             place: its turn with the session.
+            frame_index: of a frame; None: it is the next one.
 
         Raises:
             Overloaded: all requests together hold as many bytes as they may.
@@ -49,27 +52,26 @@ class StreamAnswers:
         """
         story = RequestRecord(self._request_id, started=message.arrived)
         work = SessionWork(self._services, story, message.arrived + self._timeout_s)
+        more = self._more(dropped)
         with self._services.buffers.hold(len(message.content)):
-            if isinstance(message.content, bytes):
-                return await self._follow(work, message.content, dropped, place)
-            return await self._edit(work, message.content, dropped, place)
+            if isinstance(message.content, str):
+                return await self._edit(work, message.content, more, place)
+            turn = place.turn()
+            following = work.advance(message.content, self._status, frame_index, turn)
+            async with following as followed:
+                to_json = partial(tracks.to_json, followed, self._options.mask_format, more)
+                return (await work.in_thread("encode", to_json)).decode()
 
     def problem(self, error: ServiceError, dropped: int) -> str:
         """Return an error as the answer to a message."""
         return json.dumps(problems.describe(error, self._request_id) | self._more(dropped))
 
-    async def _follow(self, work: SessionWork, data: bytes, dropped: int, place: Place) -> str:
-        async with work.advance(data, self._status, turn=place.turn()) as followed:
-            mask_format, more = self._options.mask_format, self._more(dropped)
-            to_json = partial(tracks.to_json, followed, mask_format, more)
-            return (await work.in_thread("encode", to_json)).decode()
-
-    async def _edit(self, work: SessionWork, text: str, dropped: int, place: Place) -> str:
+    async def _edit(self, work: SessionWork, text: str, more: dict[str, int], place: Place) -> str:
         members = await work.in_thread("decode", partial(read_members, text.encode()))
         options = validate(EditOptions, members)
         status = await work.edit(options, self._status, place.turn())
         reply = SessionReply.model_validate(tracks.describe(status))
-        return json.dumps(reply.model_dump(mode="json") | self._more(dropped))
+        return json.dumps(reply.model_dump(mode="json") | more)
 
     def _more(self, dropped: int) -> dict[str, int]:
         return {"dropped": dropped} if self._options.policy == "latest" else {}

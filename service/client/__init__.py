@@ -9,6 +9,7 @@ and in nothing else: what is sent and how answers are read are pure functions th
 """
 
 from service.client.async_client import AsyncClient, AsyncSession
+from service.client.async_stream import AsyncStream
 from service.client.errors import MaskdError, RequestFailed, Unreachable, UnreadableReply
 from service.client.options import DetectOptions, SegmentOptions, SemanticOptions
 from service.client.pictures import Picture
@@ -23,12 +24,20 @@ from service.client.replies import (
     SemanticReply,
 )
 from service.client.retry import Retry
-from service.client.session_replies import FrameReply, OpenedReply, SessionReply, TrackedObject
+from service.client.session_replies import (
+    FrameReply,
+    OpenedReply,
+    SessionReply,
+    StreamReply,
+    TrackedObject,
+)
 from service.client.sync_client import Client, Session
+from service.client.sync_stream import Stream
 
 __all__ = [
     "AsyncClient",
     "AsyncSession",
+    "AsyncStream",
     "Client",
     "Detect",
     "DetectOptions",
@@ -50,6 +59,8 @@ __all__ = [
     "SemanticReply",
     "Session",
     "SessionReply",
+    "Stream",
+    "StreamReply",
     "TrackedObject",
     "Unreachable",
     "UnreadableReply",

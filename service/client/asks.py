@@ -68,6 +68,11 @@ def step(
     return Ask("POST", f"{_session(session_id)}/frames", _FRAME.validate_json, sent)
 
 
+def session(session_id: str) -> Ask[SessionReply]:
+    """Ask how a session stands."""
+    return Ask("GET", _session(session_id), _SESSION.validate_json)
+
+
 def tell_objects(session_id: str, objects: Sequence[NewObject]) -> Ask[SessionReply]:
     """Ask to follow further objects from the current frame on, or to take corrections."""
     sent = {"json": prompts.to_json(objects)}

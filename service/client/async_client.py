@@ -5,7 +5,7 @@ Pictures are read and encoded in threads, off the loop.
 
 import time
 from asyncio import sleep, to_thread
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -13,15 +13,18 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 
 from service.client import asks
+from service.client.async_stream import AsyncStream
 from service.client.errors import MaskdError
 from service.client.exchange import TIMEOUT_S, Ask, Exchange, Outcome, Wait
 from service.client.options import DetectOptions, SegmentOptions, SemanticOptions, TrackOptions
 from service.client.pictures import Picture
 from service.client.prompts import Detect, NewObject
 from service.client.replies import DetectReply, Model, SegmentReply, SemanticReply
-from service.client.retry import NEVER, Retry
+from service.client.retry import NEVER, Patience, Retry
 from service.client.session_replies import FrameReply, OpenedReply, SessionReply
+from service.client.streaming import IN_FLIGHT, Policy
 from service.client.tracking import Tracking
+from service.client.wire import Address
 
 T = TypeVar("T")
 
@@ -87,6 +90,14 @@ class AsyncClient:
             await sleep(answer.seconds)
         return answer
 
+    def new_patience(self) -> Patience:
+        """Return the patience that one call has."""
+        return Patience(self._retry, time.monotonic)
+
+    def stream_address(self, session_id: str) -> Address:
+        """Return where the streams of a session are."""
+        return Address.of(self._http, session_id)
+
     async def aclose(self) -> None:
         """Let the connections go."""
         await self._http.aclose()
@@ -127,6 +138,21 @@ class AsyncSession(Tracking):
         ask = await to_thread(self._ask_step, frame)
         return self._took(await self._client.run(ask))
 
+    def stream(
+        self,
+        frames: AsyncIterable[Picture] | Iterable[Picture],
+        *,
+        policy: Policy = "all",
+        in_flight: int = IN_FLIGHT,
+    ) -> AsyncStream:
+        """Return the replies to frames, which go over one WebSocket while others are answered.
+
+        See `Session.stream`.
+        """
+        course = self._course(policy, in_flight, self._client.new_patience)
+        address = self._client.stream_address(self.id)
+        return AsyncStream(course, frames, address, self._look)
+
     async def tell(self, objects: Sequence[NewObject]) -> SessionReply:
         """Follow further objects from the current frame on, or correct known ones there."""
         return await self._client.run(await to_thread(self._ask_tell, objects))
@@ -138,6 +164,9 @@ class AsyncSession(Tracking):
     async def aclose(self) -> None:
         """Let the service forget the session."""
         await self._client.run(self._ask_close())
+
+    async def _look(self) -> SessionReply:
+        return await self._client.run(self._ask_state(), retry=NEVER)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,7 +1,8 @@
 """What sessions answer: the replies of `service.api.session_schemas`, frozen."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Self
 
 from models.rle import Bitmap
 from service.client.masks import Segmentation, decode_mask
@@ -48,6 +49,22 @@ class FrameReply:
     image: ImageSize
     objects: tuple[TrackedObject, ...]
     request_id: str
+
+
+@dataclass(frozen=True)
+class StreamReply(FrameReply):
+    """What became of a session's objects on a frame of a stream.
+
+    Attributes:
+        dropped: frames given since the reply before that have no reply: passed over by the policy
+            `latest`, or followed while their answers were lost with a broken connection.
+    """
+
+    dropped: int = 0
+
+    def after(self, dropped: int) -> Self:
+        """Return the reply with so many frames without a reply before it."""
+        return replace(self, dropped=dropped)
 
 
 @dataclass(frozen=True)

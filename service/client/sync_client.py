@@ -1,7 +1,7 @@
 """The client that waits in its caller's thread."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -15,9 +15,12 @@ from service.client.options import DetectOptions, SegmentOptions, SemanticOption
 from service.client.pictures import Picture
 from service.client.prompts import Detect, NewObject
 from service.client.replies import DetectReply, Model, SegmentReply, SemanticReply
-from service.client.retry import NEVER, Retry
+from service.client.retry import NEVER, Patience, Retry
 from service.client.session_replies import FrameReply, OpenedReply, SessionReply
+from service.client.streaming import IN_FLIGHT, Policy
+from service.client.sync_stream import Stream
 from service.client.tracking import Tracking
+from service.client.wire import Address
 
 T = TypeVar("T")
 
@@ -82,6 +85,14 @@ class Client:
             time.sleep(answer.seconds)
         return answer
 
+    def new_patience(self) -> Patience:
+        """Return the patience that one call has."""
+        return Patience(self._retry, time.monotonic)
+
+    def stream_address(self, session_id: str) -> Address:
+        """Return where the streams of a session are."""
+        return Address.of(self._http, session_id)
+
     def close(self) -> None:
         """Let the connections go."""
         self._http.close()
@@ -119,6 +130,28 @@ class Session(Tracking):
         """Return where the objects are on the next frame."""
         return self._took(self._client.run(self._ask_step(frame)))
 
+    def stream(
+        self,
+        frames: Iterable[Picture],
+        *,
+        policy: Policy = "all",
+        in_flight: int = IN_FLIGHT,
+    ) -> Stream:
+        """Return the replies to frames, which go over one WebSocket while others are answered.
+
+        Broken connections are made anew by the patience of `retry`; a frame that had been followed
+        counts once. Where the service could not be asked again, the session stands at `last`.
+
+        Args:
+            frames: the next ones; they are taken as there is room for them.
+            policy: `all`: every frame is answered; `latest`: for live cameras, frames that come too
+                fast are passed over.
+            in_flight: the most frames that are sent before they are answered, under `all`.
+        """
+        course = self._course(policy, in_flight, self._client.new_patience)
+        address = self._client.stream_address(self.id)
+        return Stream(course, frames, address, self._look)
+
     def tell(self, objects: Sequence[NewObject]) -> SessionReply:
         """Follow further objects from the current frame on, or correct known ones there."""
         return self._client.run(self._ask_tell(objects))
@@ -130,6 +163,9 @@ class Session(Tracking):
     def close(self) -> None:
         """Let the service forget the session."""
         self._client.run(self._ask_close())
+
+    def _look(self) -> SessionReply:
+        return self._client.run(self._ask_state(), retry=NEVER)
 
     def __enter__(self) -> Self:
         return self

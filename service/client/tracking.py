@@ -1,13 +1,17 @@
 """What a session knows of itself, whoever waits for its answers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from service.client import asks
 from service.client.exchange import Ask
+from service.client.options import to_query
 from service.client.pictures import Picture
 from service.client.prompts import NewObject
 from service.client.session_replies import FrameReply, OpenedReply, SessionReply
+from service.client.streaming import Course, NewPatience, Policy
+
+Reply = TypeVar("Reply", bound=FrameReply)
 
 
 class Tracking:
@@ -51,6 +55,14 @@ class Tracking:
     def _ask_close(self) -> Ask[None]:
         return asks.close_session(self.id)
 
-    def _took(self, reply: FrameReply) -> FrameReply:
+    def _ask_state(self) -> Ask[SessionReply]:
+        return asks.session(self.id)
+
+    def _course(self, policy: Policy, in_flight: int, new_patience: NewPatience) -> Course:
+        """The way of a stream from the next frame on."""
+        query = to_query({**self._options, "policy": policy})
+        return Course(self.frame_index, query, in_flight, new_patience, self._took)
+
+    def _took(self, reply: Reply) -> Reply:
         self.last = reply
         return reply

@@ -101,6 +101,22 @@ async def test_few_messages_are_taken_while_one_is_followed() -> None:
         assert [reply["frame_index"] for reply in replies] == list(range(1, 21))
 
 
+async def test_counted_frames_move_the_session_only_to_their_own_index() -> None:
+    async with streaming(query="frame_index=1") as (client, where, stream):
+        for frame in (picture(1), b"no picture", picture(3)):
+            stream.say(frame)
+        first, broken, behind = [await stream.hear() for _ in range(3)]
+        assert (first["frame_index"], broken["code"]) == (1, "unreadable-image")
+        assert (behind["code"], behind["expected_frame_index"]) == ("frame-out-of-order", 2)
+        async with Conversation(f"{where}/stream", "frame_index=1").with_app(client.app) as again:
+            again.say(picture(1))
+            again.say({"objects": [MASK]})
+            again.say(picture(2))
+            same, _, second = [await again.hear() for _ in range(3)]
+        assert seen(same) == [0, 1]
+        assert seen(second) == [0, 1, 2]
+
+
 async def test_of_waiting_frames_the_latest_is_kept_and_the_dropped_are_told() -> None:
     tracker = Gated()
     async with streaming(tracker, "policy=latest") as (_, _, stream):
@@ -182,6 +198,8 @@ async def test_a_network_that_fails_on_a_frame_leaves_the_stream_open() -> None:
         ("/sessions/none/stream", "", 4404),
         ("/sessions/none/stream", "policy=some", 4422),
         ("/sessions/none/stream", "colour=red", 4422),
+        ("/sessions/none/stream", "frame_index=-1", 4422),
+        ("/sessions/none/stream", "frame_index=1&policy=latest", 4422),
     ],
 )
 async def test_what_cannot_be_streamed_is_told_and_closed(path: str, query: str, code: int) -> None:
