@@ -21,7 +21,7 @@ RUN pip install --constraint constraints.txt --no-deps . \
 
 FROM python:${PYTHON_VERSION}-slim
 RUN useradd --system --uid 10001 --create-home maskd \
-    && install --directory --owner=maskd /weights
+    && install --directory --owner=maskd /weights /sessions
 COPY --from=build /opt/maskd /opt/maskd
 ENV PATH=/opt/maskd/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -31,7 +31,7 @@ ENV PATH=/opt/maskd/bin:$PATH \
     MASKD_WEIGHTS_DIR=/weights
 USER 10001
 WORKDIR /home/maskd
-VOLUME /weights
+VOLUME /weights /sessions
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
