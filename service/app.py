@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from service import __version__
-from service.api import problems
+from service.api import playground, problems
 from service.api.codec_pool import CodecPool
 from service.api.dependencies import Services
 from service.api.intake import BodyIntake, BufferBudget
@@ -64,6 +64,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     )
     for routes in (root, health, metrics, models, segment, semantic, detect, sessions, stream):
         app.include_router(routes.router)
+    app.mount("/static", playground.files())
     if settings.admin_token.get_secret_value():
         app.include_router(admin.router)
     return app

@@ -1,5 +1,6 @@
 """What kind of reply a caller prefers, from `Accept`."""
 
+HTML = "text/html"
 JSON = "application/json"
 PNG = "image/png"
 
@@ -10,8 +11,21 @@ def prefers_png(accept: str) -> bool:
     Args:
         accept: value of the `Accept` header.
     """
+    return _is_liked_better(PNG, accept)
+
+
+def prefers_html(accept: str) -> bool:
+    """Return whether a page is liked better than JSON, as by a browser; else as `prefers_png`.
+
+    Args:
+        accept: value of the `Accept` header.
+    """
+    return _is_liked_better(HTML, accept)
+
+
+def _is_liked_better(kind: str, accept: str) -> bool:
     ranges = [_weighed(item) for item in accept.split(",")]
-    return _weight(PNG, ranges) > _weight(JSON, ranges)
+    return _weight(kind, ranges) > _weight(JSON, ranges)
 
 
 def _weighed(item: str) -> tuple[str, float]:

@@ -1,0 +1,164 @@
+/** The picture tab: a picture in, what a network finds on it out. */
+
+import { find, make, show } from "../page/dom.js";
+import { acceptFiles } from "../page/drop.js";
+import { Notice } from "../page/notice.js";
+import { askPicture } from "../service/calls.js";
+import { BoxTool } from "../stage/boxes.js";
+import { Stage } from "../stage/stage.js";
+import { Controls } from "./controls.js";
+import { foundIn, toMarks, toRow } from "./found.js";
+import { openPicture } from "./opening.js";
+import { offerAnswer } from "./taking.js";
+
+const SAMPLE = "static/samples/figures.jpg";
+
+export class PictureTab {
+  /**
+   * @param {HTMLElement} root
+   * @param {import("../service/calls.js").Model[]} models
+   */
+  constructor(root, models) {
+    this.root = root;
+    this.stage = new Stage(find(root, "canvas"));
+    this.stage.onPoint = (id) => this.#light(id);
+    this.notice = new Notice(find(root, ".notice"));
+    this.controls = new Controls(find(root, ".controls"), models, () => this.#ask());
+    this.boxTool = new BoxTool(this.stage, (box) => this.controls.addBox(box));
+    this.stage.drawTool = (context, zoom) => this.boxTool.draw(context, zoom);
+    this.controls.onBoxes = (isOn) => this.#turnBoxes(isOn);
+    /** @type {import("./opening.js").Opened | null} */
+    this.picture = null;
+    /** @type {import("./taking.js").Answer | null} what is shown */
+    this.answer = null;
+    /** @type {import("../stage/marks.js").Mark[] | null} the answer without refinement */
+    this.coarseMarks = null;
+    this.abort = new AbortController();
+    const inputs = root.querySelectorAll("input[type=file]");
+    acceptFiles(root, inputs, "image/", (file) => this.open(file));
+    this.#listen();
+  }
+
+  /**
+   * Take a picture, and ask about it.
+   * @param {File} file
+   */
+  async open(file) {
+    try {
+      this.picture = await openPicture(file);
+    } catch (error) {
+      this.notice.fail(error);
+      return;
+    }
+    this.root.dataset.state = "loaded";
+    find(this.root, ".file-name").textContent = file.name;
+    this.#forget();
+    this.controls.clearBoxes();
+    this.stage.show(this.picture.bitmap);
+    await this.#ask();
+  }
+
+  #listen() {
+    find(this.root, "[data-act=sample]").addEventListener("click", () => this.#openSample());
+    offerAnswer(find(this.root, ".actions"), this.stage, this.notice, () => this.answer);
+    find(this.root, ".wipe input").addEventListener("input", () => this.#wipe());
+    const list = find(this.root, ".results");
+    const idOf = (/** @type {Event} */ event) => {
+      const row = /** @type {HTMLElement} */ (event.target).closest("[data-id]");
+      this.#light(row ? Number(/** @type {HTMLElement} */ (row).dataset.id) : null);
+    };
+    for (const kind of ["pointerover", "focusin"]) list.addEventListener(kind, idOf);
+    for (const kind of ["pointerleave", "focusout"]) {
+      list.addEventListener(kind, () => this.#light(null));
+    }
+  }
+
+  async #openSample() {
+    try {
+      const blob = await (await fetch(SAMPLE)).blob();
+      await this.open(new File([blob], "figures.jpg", { type: blob.type }));
+    } catch (error) {
+      this.notice.fail(error);
+    }
+  }
+
+  async #ask() {
+    const { picture, controls } = this;
+    if (!picture || !controls.isReady) return;
+    this.abort.abort();
+    this.abort = new AbortController();
+    const { signal } = this.abort;
+    const { task, options } = controls;
+    this.root.dataset.busy = "";
+    this.notice.busy(`Asking ${options.model}…`);
+    const began = performance.now();
+    try {
+      const wanted = [options, ...(task === "semantic" ? [{ ...options, refine: false }] : [])];
+      const asked = wanted.map((one) => askPicture(task, picture.blob, one, signal));
+      const [reply, coarse] = await Promise.all(asked);
+      this.#present({ task, options, reply, picture }, coarse);
+      this.notice.tell(`${summary(reply)} in ${Math.round(performance.now() - began)} ms`);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#forget();
+      this.notice.fail(error, () => this.#ask());
+    }
+    delete this.root.dataset.busy;
+  }
+
+  /**
+   * @param {import("./taking.js").Answer} answer
+   * @param {any} coarse the reply without refinement
+   */
+  #present(answer, coarse) {
+    this.answer = answer;
+    const marks = toMarks(answer.reply);
+    this.coarseMarks = coarse && answer.reply.refined ? toMarks(coarse) : null;
+    this.stage.opacity = answer.task === "semantic" ? 0.6 : 0.42;
+    this.stage.setMarks(marks);
+    this.root.dataset.state = "answered";
+    const found = foundIn(answer.reply);
+    const rows = found.map((one, index) => toRow(one, marks[index], answer.reply));
+    const none = make("li", { className: "none" }, "Nothing was found. A lower threshold may help.");
+    find(this.root, ".results").replaceChildren(...(rows.length ? rows : [none]));
+    show(find(this.root, ".wipe"), Boolean(this.coarseMarks));
+    this.#wipe();
+  }
+
+  #forget() {
+    this.answer = null;
+    this.stage.wipe = null;
+    this.stage.setMarks([]);
+    this.stage.light(null);
+    if (this.picture) this.root.dataset.state = "loaded";
+    show(find(this.root, ".wipe"), false);
+    find(this.root, ".results").replaceChildren();
+  }
+
+  #wipe() {
+    const share = Number(find(this.root, ".wipe input").value) / 100;
+    this.stage.wipe = this.coarseMarks && share > 0 ? { marks: this.coarseMarks, share } : null;
+    this.stage.redraw();
+  }
+
+  /** @param {boolean} isOn */
+  #turnBoxes(isOn) {
+    this.boxTool.turn(isOn);
+    this.stage.canvas.classList.toggle("drawing", isOn);
+  }
+
+  /** @param {number | null} id */
+  #light(id) {
+    this.stage.light(id);
+    for (const row of this.root.querySelectorAll(".results [data-id]")) {
+      row.classList.toggle("lit", Number(/** @type {HTMLElement} */ (row).dataset.id) === id);
+    }
+  }
+}
+
+/** @param {any} reply */
+function summary(reply) {
+  const count = foundIn(reply).length;
+  const things = "segments" in reply ? "segment" : "object";
+  return `${reply.model}: ${count} ${things}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,116 @@
+/** What was just done, as a command and as a program. */
+
+/** @typedef {import("./calls.js").Options} Options */
+
+/** @returns {string} where the service is, without a slash at the end */
+function address() {
+  return new URL(".", location.href).href.replace(/\/$/, "");
+}
+
+/** @param {string} text */
+function shell(text) {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** @param {unknown} value @returns {string} a literal of Python */
+function python(value) {
+  if (value === true) return "True";
+  if (value === false) return "False";
+  if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
+  return JSON.stringify(value);
+}
+
+/**
+ * @param {string} task
+ * @param {string} name of the picture's file
+ * @param {Options} options
+ * @returns {string} the same request for curl
+ */
+export function pictureCurl(task, name, options) {
+  const fields = Object.entries(options).map(([key, value]) => ` -F ${shell(`${key}=${value}`)}`);
+  return `curl -F ${shell(`image=@${name}`)}${fields.join("")} ${address()}/${task}\n`;
+}
+
+const FOUND = new Map([
+  ["segment", ["instances", "one.label, one.score, one.mask().sum()"]],
+  ["semantic", ["segments", "one.label, one.area"]],
+  ["detect", ["detections", "one.label, one.score, one.bbox"]],
+]);
+
+/**
+ * @param {string} task
+ * @param {string} name of the picture's file
+ * @param {Options} options
+ * @returns {string} the same request with the Python client
+ */
+export function picturePython(task, name, options) {
+  const [members, shown] = FOUND.get(task) ?? ["", ""];
+  const given = Object.entries(options).map(([key, value]) => {
+    return `, ${key}=${python(key === "boxes" ? JSON.parse(String(value)) : value)}`;
+  });
+  return `from service.client import Client
+
+with Client(${python(address())}) as client:
+    reply = client.${task}(${python(name)}${given.join("")})
+
+for one in reply.${members}:
+    print(${shown})
+`;
+}
+
+/**
+ * @param {Record<string, unknown>} opened what the session was opened with
+ * @param {number} frames how many were followed after the first
+ * @returns {string} the same session for curl
+ */
+export function sessionCurl(opened, frames) {
+  const fields = Object.entries(opened).map(([key, value]) => {
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    return `  -F ${shell(`${key}=${text}`)} \\\n`;
+  });
+  return `# frames/00000.jpg and so on: the frames of the video
+service=${address()}
+id=$(curl -s -F image=@frames/00000.jpg \\
+${fields.join("")}  $service/sessions | python3 -c 'import json, sys; print(json.load(sys.stdin)["session_id"])')
+for index in $(seq 1 ${Math.max(1, frames)}); do
+  curl -F image=@frames/$(printf %05d $index).jpg "$service/sessions/$id/frames?frame_index=$index"
+done
+curl -X DELETE $service/sessions/$id
+`;
+}
+
+/**
+ * @param {Record<string, any>} opened what the session was opened with
+ * @returns {string} the same session with the Python client
+ */
+export function sessionPython(opened) {
+  const kind = opened.detect ? "Detect" : "NewObject";
+  const model = opened.model ? `, model=${python(opened.model)}` : "";
+  return `from pathlib import Path
+
+from service.client import Client, ${kind}
+
+first, *others = sorted(Path("frames").glob("*.jpg"))
+objects = ${opened.detect ? toCall("Detect", opened.detect) : toObjects(opened.objects)}
+
+with Client(${python(address())}) as client:
+    with client.track(first, objects${model}) as session:
+        for frame in others:
+            for one in session.step(frame).objects:
+                print(session.frame_index, one.id, one.label, one.visible, one.bbox)
+`;
+}
+
+/** @param {Record<string, unknown>[]} objects */
+function toObjects(objects) {
+  return `[${objects.map((one) => `\n    ${toCall("NewObject", one)},`).join("")}\n]`;
+}
+
+/**
+ * @param {string} name
+ * @param {Record<string, unknown>} members
+ */
+function toCall(name, members) {
+  const given = Object.entries(members).map(([key, value]) => `${key}=${python(value)}`);
+  return `${name}(${given.join(", ")})`;
+}
