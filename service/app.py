@@ -10,7 +10,7 @@ from service import __version__
 from service.api import playground, problems
 from service.api.codec_pool import CodecPool
 from service.api.dependencies import Services
-from service.api.intake import BodyIntake, BufferBudget
+from service.api.intake import BodyBounds, BodyIntake, BufferBudget
 from service.api.metrics import HttpMetrics
 from service.api.middleware import Activity, RequestEnvelope
 from service.api.routes import (
@@ -24,6 +24,7 @@ from service.api.routes import (
     semantic,
     sessions,
     stream,
+    track,
 )
 from service.engine.engine import Engine
 from service.settings import Settings
@@ -58,16 +59,28 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    app.add_middleware(BodyIntake, settings=settings, budget=services.buffers)
+    app.add_middleware(
+        BodyIntake,
+        bounds=BodyBounds(settings.max_body_bytes, settings.deadline_s, services.buffers),
+        bounds_by_path={track.PATH: _video_bounds(settings)},
+    )
     app.add_middleware(
         RequestEnvelope, metrics=HttpMetrics(services.registry), activity=services.activity
     )
-    for routes in (root, health, metrics, models, segment, semantic, detect, sessions, stream):
+    pictures = (segment, semantic, detect)
+    for routes in (root, health, metrics, models, *pictures, sessions, stream, track):
         app.include_router(routes.router)
     app.mount("/static", playground.files())
     if settings.admin_token.get_secret_value():
         app.include_router(admin.router)
     return app
+
+
+def _video_bounds(settings: Settings) -> BodyBounds:
+    """Bounds of videos: so much longer may one take to arrive as it may be larger."""
+    max_s = settings.deadline_s * settings.max_video_bytes / settings.max_body_bytes
+    budget = BufferBudget(settings.max_buffered_video_bytes)
+    return BodyBounds(settings.max_video_bytes, max(max_s, settings.deadline_s), budget)
 
 
 @asynccontextmanager

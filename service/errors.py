@@ -4,6 +4,7 @@ ServiceError
 ├── BadInput
 │   ├── MalformedBody         a body that is not of the form that its content type names
 │   ├── UnreadableImage       bytes that are no whole picture of an allowed format
+│   ├── UnreadableVideo       bytes that are no video of an allowed format, or a damaged one
 │   ├── UnsupportedMediaType  a content type that no route reads
 │   ├── InvalidOptions        an option out of range, unknown or of the wrong form
 │   ├── TooLarge              more bytes or pixels than the limits allow
@@ -66,6 +67,10 @@ class MalformedBody(BadInput):
 
 class UnreadableImage(BadInput):
     """The bytes are no whole picture of an allowed format."""
+
+
+class UnreadableVideo(BadInput):
+    """The bytes are no video of an allowed format, or are damaged from some frame on."""
 
 
 class UnsupportedMediaType(BadInput):

@@ -145,8 +145,19 @@ class Settings(BaseModel):
         int,
         Field(ge=1, description="Bytes of request bodies held at once, all requests together."),
     ] = 256 * 1024 * 1024
+    max_video_bytes: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Bytes of one video file. Those that are larger than other bodies may take "
+            "longer to arrive, in proportion.",
+        ),
+    ] = 128 * 1024 * 1024
+    max_buffered_video_bytes: Annotated[
+        int, Field(ge=1, description="Bytes of video files held at once, all requests together.")
+    ] = 512 * 1024 * 1024
     max_image_megapixels: Annotated[
-        float, Field(gt=0, le=89, description="Millions of pixels of one picture.")
+        float, Field(gt=0, le=89, description="Millions of pixels of one picture or frame.")
     ] = 50.0
     codec_threads: Annotated[
         int, Field(ge=1, description="Threads that decode pictures and encode replies.")
@@ -195,6 +206,13 @@ class Settings(BaseModel):
     def _holds_one_body(cls, size: int, info: ValidationInfo) -> int:
         if size < info.data.get("max_body_bytes", 0):
             raise ValueError("must not be less than MASKD_MAX_BODY_BYTES")
+        return size
+
+    @field_validator("max_buffered_video_bytes")
+    @classmethod
+    def _holds_one_video(cls, size: int, info: ValidationInfo) -> int:
+        if size < info.data.get("max_video_bytes", 0):
+            raise ValueError("must not be less than MASKD_MAX_VIDEO_BYTES")
         return size
 
     @field_validator("max_image_megapixels")

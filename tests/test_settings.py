@@ -51,6 +51,7 @@ def test_settings_cannot_be_changed_once_made() -> None:
         ("MASKD_CODEC_THREADS", "0", "MASKD_CODEC_THREADS: input should be greater than or equal"),
         ("MASKD_MAX_BUFFERED_BYTES", "9", "must not be less than MASKD_MAX_BODY_BYTES"),
         ("MASKD_MAX_BODY_BYTES", "999999999", "must not be less than MASKD_MAX_BODY_BYTES"),
+        ("MASKD_MAX_VIDEO_BYTES", "999999999", "must not be less than MASKD_MAX_VIDEO_BYTES"),
         ("MASKD_MAX_QUEUE_MEGAPIXELS", "9", "must not be more than MASKD_MAX_QUEUE_MEGAPIXELS"),
         ("MASKD_WARM_UP_SIZES", "640", "MASKD_WARM_UP_SIZES: width x height expected"),
         ("MASKD_WARM_UP_SIZES", "0x9", "MASKD_WARM_UP_SIZES: width x height expected"),

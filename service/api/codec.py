@@ -82,10 +82,10 @@ def probe(data: bytes, max_pixels: int) -> ImageHeader:
     """
     reader = _reader(data)
     if reader is WebPImageFile:  # opening one allocates all its pixels
-        _check_pixels(_webp_size(data), max_pixels)
+        check_pixels(_webp_size(data), max_pixels)
     with _reading(), reader(BytesIO(data)) as image:
         size, name, orientation = image.size, image.format or "", _orientation(image)
-    _check_pixels(size, max_pixels)
+    check_pixels(size, max_pixels)
     width, height = size[::-1] if orientation in _TURNS and _TURNS[orientation][0] else size
     return ImageHeader(width, height, name, orientation)
 
@@ -112,6 +112,25 @@ def decode(data: bytes, header: ImageHeader) -> npt.NDArray[np.uint8]:
     return np.array(upright[::rows, ::columns], order="C")
 
 
+def check_pixels(size: tuple[int, int], max_pixels: int) -> None:
+    """Do nothing for a picture, or a frame, that is not too large.
+
+    Args:
+        size: (width, height), pixels.
+        max_pixels: that it may have.
+
+    Raises:
+        TooLarge: it has more.
+    """
+    width, height = size
+    if width * height > max_pixels:
+        raise TooLarge(
+            f"The picture has {width}x{height} pixels, more than {max_pixels} together.",
+            limit=max_pixels,
+            actual=width * height,
+        )
+
+
 @contextmanager
 def _reading() -> Iterator[None]:
     """Turn whatever a decoder raises on a caller's bytes into one error."""
@@ -126,16 +145,6 @@ def _reader(data: bytes) -> type[ImageFile]:
         if signature.match(data):
             return reader
     raise UnreadableImage("The picture is in none of the formats JPEG, PNG, WebP, BMP and TIFF.")
-
-
-def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise TooLarge(
-            f"The picture has {width}x{height} pixels, more than {max_pixels} together.",
-            limit=max_pixels,
-            actual=width * height,
-        )
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

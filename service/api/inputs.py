@@ -1,7 +1,7 @@
-"""A picture and its options out of a request, whichever of the three ways they were sent.
+"""A picture or a video and its options out of a request, whichever way they were sent.
 
-Raw bytes with options in the query, a multipart form, or JSON with base64: all end as one `Upload`
-and one validated options model. Nothing here looks into the picture.
+Raw bytes with options in the query, a multipart form, or, for pictures, JSON with base64: all end
+as one `Upload` and one validated options model. Nothing here looks into what was sent.
 """
 
 import base64
@@ -22,9 +22,10 @@ from service.api.codec_pool import CodecPool
 from service.errors import InvalidOptions, MalformedBody, UnreadableImage, UnsupportedMediaType
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff")
-_RAW_TYPES = frozenset(
-    (*IMAGE_TYPES, "image/jpg", "image/x-ms-bmp", "image/x-bmp", "application/octet-stream", "")
-)
+VIDEO_TYPES = ("video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "video/x-msvideo")
+_FORM = "multipart/form-data"
+_ANY_TYPES = frozenset(("application/octet-stream", ""))
+_RAW_TYPES = frozenset((*IMAGE_TYPES, "image/jpg", "image/x-ms-bmp", "image/x-bmp", *_ANY_TYPES))
 _MAX_FIELDS = 32
 _MAX_FIELD_BYTES = 1024 * 1024  # masks of objects to follow come in fields
 _MAX_JSON_COMMAS = 10_000  # values in arrays and objects cost far more memory than their bytes
@@ -40,16 +41,16 @@ class Upload:
     """What a body held.
 
     Attributes:
-        image: the encoded picture.
+        content: the encoded picture or video.
         options: names and values that came beside it, as text.
     """
 
-    image: bytes
+    content: bytes
     options: tuple[Pair, ...] = ()
 
 
 async def read_upload(request: Request, codec: CodecPool, deadline: float) -> Upload:
-    """Read the body of a request.
+    """Read a picture from the body of a request.
 
     Args:
         request: whose body was not yet read.
@@ -62,12 +63,10 @@ async def read_upload(request: Request, codec: CodecPool, deadline: float) -> Up
         UnreadableImage: there is no picture in it.
         InvalidOptions: a part or member has no place here.
     """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raise UnsupportedMediaType(f"Bodies in the encoding {_shorten(encoding)} are not read.")
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        return await _read_form(request)
+    kind = _kind_of(request)
+    if kind == _FORM:
+        upload = await _read_form(request, "image")
+        return Upload(_not_empty(upload.content), upload.options)
     if kind == "application/json":
         return await codec.run(partial(parse_json, await request.body()), deadline)
     if kind in _RAW_TYPES:
@@ -75,6 +74,28 @@ async def read_upload(request: Request, codec: CodecPool, deadline: float) -> Up
     raise UnsupportedMediaType(
         f"Bodies of type {_shorten(kind)} are not read; send {', '.join(IMAGE_TYPES)}, "
         "multipart/form-data or application/json."
+    )
+
+
+async def read_video(request: Request) -> Upload:
+    """Read a video from the body of a request.
+
+    Args:
+        request: whose body was not yet read.
+
+    Raises:
+        UnsupportedMediaType: its content type or encoding is none that is read here.
+        MalformedBody: it is not what its content type says.
+        InvalidOptions: a part has no place here.
+    """
+    kind = _kind_of(request)
+    if kind == _FORM:
+        return await _read_form(request, "video")
+    if kind.startswith("video/") or kind in _ANY_TYPES:
+        return Upload(await request.body())
+    raise UnsupportedMediaType(
+        f"Bodies of type {_shorten(kind)} are not read; send video/mp4 or another video, "
+        "or multipart/form-data."
     )
 
 
@@ -144,7 +165,15 @@ def validate(model: type[Options], members: Mapping[str, Any]) -> Options:
         raise InvalidOptions(" ".join(_explain(item, known) for item in error.errors())) from None
 
 
-async def _read_form(request: Request) -> Upload:
+def _kind_of(request: Request) -> str:
+    """The content type, without its parameters."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise UnsupportedMediaType(f"Bodies in the encoding {_shorten(encoding)} are not read.")
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _read_form(request: Request, part: str) -> Upload:
     parser = MultiPartParser(
         request.headers,
         request.stream(),
@@ -159,17 +188,17 @@ async def _read_form(request: Request) -> Upload:
     except MultiPartException as error:
         raise MalformedBody(f"The form cannot be read: {error.message}") from None
     try:
-        return _from_form(form)
+        return _from_form(form, part)
     finally:
         await form.close()
 
 
-def _from_form(form: FormData) -> Upload:
+def _from_form(form: FormData, name_of_file: str) -> Upload:
     options = tuple((name, part) for name, part in form.multi_items() if isinstance(part, str))
     files = [(name, part.file) for name, part in form.multi_items() if not isinstance(part, str)]
-    if [name for name, _ in files] != ["image"]:
-        raise InvalidOptions("The form needs one file part, named image.")
-    return Upload(_not_empty(files[0][1].read()), options)
+    if [name for name, _ in files] != [name_of_file]:
+        raise InvalidOptions(f"The form needs one file part, named {name_of_file}.")
+    return Upload(files[0][1].read(), options)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

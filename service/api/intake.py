@@ -5,8 +5,10 @@ gone is cancelled wherever it waits.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import anyio
 import anyio.lowlevel
@@ -17,7 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api import record
 from service.api.record import RequestRecord
 from service.errors import Overloaded, SlowUpload, TooLarge
-from service.settings import Settings
 
 
 class BufferBudget:
@@ -65,19 +66,40 @@ class BufferBudget:
             self.give_back(count)
 
 
+@dataclass(frozen=True)
+class BodyBounds:
+    """Bounds of a request's body.
+
+    Attributes:
+        max_bytes: of one.
+        max_s: seconds in which it must have arrived.
+        budget: of all of them together.
+    """
+
+    max_bytes: int
+    max_s: float
+    budget: BufferBudget
+
+
 class BodyIntake:
     """Guard the body of each request, and cancel the request when its client leaves.
 
     Args:
         app: what answers; the errors of this guard are raised where it reads the body.
-        settings: `max_body_bytes` and `deadline_s` bound each body.
-        budget: bounds all of them together.
+        bounds: of a body.
+        bounds_by_path: of those that are sent to some paths.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, budget: BufferBudget) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        bounds: BodyBounds,
+        bounds_by_path: Mapping[str, BodyBounds] = MappingProxyType({}),
+    ) -> None:
         self._app = app
-        self._settings = settings
-        self._budget = budget
+        self._bounds = bounds
+        self._bounds_by_path = bounds_by_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; an exception group carries what the app lets through."""
@@ -86,7 +108,8 @@ class BodyIntake:
             return
         async with anyio.create_task_group() as group:
             channel = _Channel(scope, receive, send, group)
-            body = _GuardedBody(channel, self._settings, self._budget)
+            bounds = self._bounds_by_path.get(scope["path"], self._bounds)
+            body = _GuardedBody(channel, bounds)
             try:
                 await self._app(scope, body.receive, channel.send)
             finally:
@@ -157,10 +180,9 @@ class _GuardedBody:
     State: `_held` bytes of the budget; grows in `receive`, ends in `release`.
     """
 
-    def __init__(self, channel: _Channel, settings: Settings, budget: BufferBudget) -> None:
+    def __init__(self, channel: _Channel, bounds: BodyBounds) -> None:
         self._channel = channel
-        self._settings = settings
-        self._budget = budget
+        self._bounds = bounds
         self._held = 0
 
     async def receive(self) -> Message:
@@ -178,22 +200,22 @@ class _GuardedBody:
         message = await self._next()
         size = len(message.get("body", b""))
         self._check(self._held + size)
-        self._budget.take(size)
+        self._bounds.budget.take(size)
         self._held += size
         return message
 
     def release(self) -> None:
         """Give the budget back what this body held."""
-        self._budget.give_back(self._held)
+        self._bounds.budget.give_back(self._held)
         self._held = 0
 
     def _check(self, size: int) -> None:
-        limit = self._settings.max_body_bytes
+        limit = self._bounds.max_bytes
         if size > limit:
             raise TooLarge(f"The body has more than {limit} bytes.", limit=limit, actual=size)
 
     async def _next(self) -> Message:
-        limit_s = self._settings.deadline_s
+        limit_s = self._bounds.max_s
         left_s = self._channel.story.started + limit_s - time.monotonic()
         with anyio.move_on_after(left_s):
             return await self._channel.receive()

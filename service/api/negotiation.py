@@ -3,6 +3,7 @@
 HTML = "text/html"
 JSON = "application/json"
 PNG = "image/png"
+NDJSON = "application/x-ndjson"
 
 
 def prefers_png(accept: str) -> bool:

@@ -1,35 +1,37 @@
-"""What `/openapi.json` says of routes that take a picture, from their options model."""
+"""What `/openapi.json` says of routes that take a picture or a video, from their options model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from service.api import problems, schemas
-from service.api.inputs import IMAGE_TYPES
+from service.api.inputs import IMAGE_TYPES, VIDEO_TYPES
 
 # One white pixel: the smallest picture that a curious reader can send as it stands.
 _PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4//8/AAX+Av4zEpUUAAAAAElFTkSuQmCC"
 )
-_FAILURES = (400, 404, 408, 413, 415, 422, 429, 500, 503, 504, 507)
+FAILURES = (400, 404, 408, 413, 415, 422, 429, 500, 503, 504, 507)
 
 
 def picture_operation(options: type[BaseModel]) -> dict[str, Any]:
     """Return the parameters and the body of a route that takes a picture with `options`."""
     properties = _properties(options)
-    return {
-        "parameters": [
-            {
-                "name": name,
-                "in": "query",
-                "required": False,
-                "description": schema["description"],
-                "schema": {key: value for key, value in schema.items() if key != "description"},
-            }
-            for name, schema in _as_texts(properties).items()
-        ],
-        "requestBody": {"required": True, "content": _contents(properties)},
+    content = {
+        **_uploads("image", IMAGE_TYPES, properties),
+        "application/json": {
+            "schema": _form("image", {"type": "string", "contentEncoding": "base64"}, properties),
+            "example": {"image": _PIXEL},
+        },
     }
+    return _operation(properties, content)
+
+
+def video_operation(options: type[BaseModel]) -> dict[str, Any]:
+    """Return the parameters and the body of a route that takes a video with `options`."""
+    properties = _properties(options)
+    return _operation(properties, _uploads("video", VIDEO_TYPES, properties))
 
 
 def json_operation(options: type[BaseModel]) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def picture_responses(
             "`image/png`"
         )
     answered = {"description": f"{description}.", "content": content}
-    return {status: answered, **problem_responses(*_FAILURES)}
+    return {status: answered, **problem_responses(*FAILURES)}
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -78,19 +80,36 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _contents(properties: dict[str, Any]) -> dict[str, Any]:
-    binary = {"type": "string", "format": "binary"}
-    encoded = {"type": "string", "contentEncoding": "base64"}
-    form = {"type": "object", "required": ["image"], "additionalProperties": False}
+def _operation(properties: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """Options in the query, and a body."""
     return {
-        **{kind: {"schema": binary} for kind in IMAGE_TYPES},
-        "multipart/form-data": {
-            "schema": {**form, "properties": {"image": binary, **_as_texts(properties)}}
-        },
-        "application/json": {
-            "schema": {**form, "properties": {"image": encoded, **properties}},
-            "example": {"image": _PIXEL},
-        },
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "description": schema["description"],
+                "schema": {key: value for key, value in schema.items() if key != "description"},
+            }
+            for name, schema in _as_texts(properties).items()
+        ],
+        "requestBody": {"required": True, "content": content},
+    }
+
+
+def _uploads(part: str, types: Sequence[str], properties: dict[str, Any]) -> dict[str, Any]:
+    """A file as the body, or as a part of a form."""
+    binary = {"type": "string", "format": "binary"}
+    form = _form(part, binary, _as_texts(properties))
+    return {**{kind: {"schema": binary} for kind in types}, "multipart/form-data": {"schema": form}}
+
+
+def _form(part: str, schema: dict[str, Any], properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": [part],
+        "additionalProperties": False,
+        "properties": {part: schema, **properties},
     }
 
 

@@ -167,6 +167,8 @@ def receive_picture(
         model = services.engine.find(task, options.model)
         story.model = model.name
         wants_png = prefers_png(request.headers.get("accept", ""))
-        return PictureCall(services, story, upload.image, options, model=model, wants_png=wants_png)
+        return PictureCall(
+            services, story, upload.content, options, model=model, wants_png=wants_png
+        )
 
     return receive

@@ -47,6 +47,7 @@ TABLE: Mapping[type[errors.ServiceError], Problem] = MappingProxyType(
     {
         errors.MalformedBody: Problem(400, "malformed-body", "The body cannot be read"),
         errors.UnreadableImage: Problem(400, "unreadable-image", "The picture cannot be read"),
+        errors.UnreadableVideo: Problem(400, "unreadable-video", "The video cannot be read"),
         errors.Unauthorized: Problem(401, "unauthorized", "The token is missing or wrong"),
         errors.NotFound: Problem(404, "not-found", "There is no such thing"),
         errors.FrameOutOfOrder: Problem(
@@ -60,7 +61,9 @@ TABLE: Mapping[type[errors.ServiceError], Problem] = MappingProxyType(
         ),
         errors.SessionGone: Problem(410, "session-gone", "The session has ended"),
         errors.SlowUpload: Problem(408, "slow-upload", "The body came too slowly", retryable=True),
-        errors.TooLarge: Problem(413, "too-large", "The picture or the body is too large"),
+        errors.TooLarge: Problem(
+            413, "too-large", "The picture, the video or the body is too large"
+        ),
         errors.UnsupportedMediaType: Problem(
             415, "unsupported-media-type", "Bodies of this type are not read"
         ),

@@ -104,4 +104,4 @@ class SessionCalls:
         if options.timeout_s is not None:
             deadline = min(deadline, self._story.started + options.timeout_s)
             self._work = SessionWork(self._services, self._story, deadline)
-        return options, upload.image
+        return options, upload.content

@@ -120,6 +120,10 @@ class OpenOptions(FollowOptions):
         return told.to_new_objects(self.objects or (), size)
 
 
+class VideoOptions(OpenOptions):
+    """Options of `POST /track`; `timeout_s` counts for each frame."""
+
+
 class EditOptions(BaseModel):
     """The body of `POST /sessions/{id}/objects`."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.schemas import CompressedRle, CountedRle, ImageSize
+from service.api.schemas import CompressedRle, CountedRle, ImageSize, ProblemReply
 
 
 class _Reply(BaseModel):
@@ -65,6 +65,54 @@ class ObjectName(_Reply):
 
     id: int
     label: str | None
+
+
+class VideoFrameReply(FrameReply):
+    """What became of the objects on a frame of a video: a line of `POST /track`."""
+
+    time_s: Annotated[float, Field(ge=0, description="Seconds from the beginning of the video.")]
+
+
+class VideoClaims(_Reply):
+    """What a video says of itself; null where it does not."""
+
+    frames: int | None
+    duration_s: float | None
+
+
+class VideoOpenedReply(OpenedReply, VideoFrameReply):
+    """The first frame of a video: the first line of `POST /track`."""
+
+    video: VideoClaims
+
+
+class FollowedObject(ObjectName):
+    """What became of an object in a video."""
+
+    frames_visible: Annotated[int, Field(ge=0, description="Frames that show it.")]
+
+
+class VideoSummary(_Reply):
+    """What became of a video."""
+
+    frames: Annotated[int, Field(ge=1, description="Answered, one line each.")]
+    duration_s: Annotated[
+        float, Field(ge=0, description="Seconds from the beginning to the end of the last of them.")
+    ]
+    objects: list[FollowedObject]
+
+
+class VideoEndReply(_Reply):
+    """The last line of `POST /track`."""
+
+    session_id: str
+    model: str
+    summary: VideoSummary
+    problem: Annotated[
+        ProblemReply | None,
+        Field(description="What ended it before the end of the video; null if nothing did."),
+    ]
+    request_id: str
 
 
 class SessionReply(_Reply):

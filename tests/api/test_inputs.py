@@ -23,7 +23,7 @@ def body(**members: Any) -> bytes:
 
 def test_json_gives_the_picture_and_every_other_member_as_an_option() -> None:
     upload = parse_json(body(model="m", score_threshold=0.25, max_detections=3))
-    assert upload.image == PICTURE
+    assert upload.content == PICTURE
     assert upload.options == (("model", "m"), ("score_threshold", "0.25"), ("max_detections", "3"))
 
 
@@ -36,7 +36,7 @@ def test_json_values_read_as_they_would_in_a_query() -> None:
     "image", [f"data:image/png;base64,{IMAGE}", f"{IMAGE[:8]}\n{IMAGE[8:]}\n", f"  {IMAGE}"]
 )
 def test_base64_may_be_a_data_uri_or_broken_into_lines(image: str) -> None:
-    assert parse_json(body(image=image)).image == PICTURE
+    assert parse_json(body(image=image)).content == PICTURE
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
 from service.api import problems, record
-from service.api.intake import BodyIntake, BufferBudget
+from service.api.intake import BodyBounds, BodyIntake, BufferBudget
 from service.api.metrics import HttpMetrics
 from service.api.middleware import Activity, RequestEnvelope
 from service.settings import Settings
@@ -32,7 +32,10 @@ class Service:
         self.cancelled = asyncio.Event()
         self.app = FastAPI()
         problems.install(self.app)
-        self.app.add_middleware(BodyIntake, settings=self.settings, budget=self.budget)
+        self.bounds = BodyBounds(
+            self.settings.max_body_bytes, self.settings.deadline_s, self.budget
+        )
+        self.app.add_middleware(BodyIntake, bounds=self.bounds)
         self.app.add_middleware(
             RequestEnvelope, metrics=HttpMetrics(self.registry), activity=self.activity
         )

@@ -17,6 +17,7 @@ from tests.api.exchange import Exchange
 EXPECTED = {
     errors.MalformedBody: (400, "malformed-body"),
     errors.UnreadableImage: (400, "unreadable-image"),
+    errors.UnreadableVideo: (400, "unreadable-video"),
     errors.Unauthorized: (401, "unauthorized"),
     errors.NotFound: (404, "not-found"),
     errors.FrameOutOfOrder: (409, "frame-out-of-order"),
