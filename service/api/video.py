@@ -25,7 +25,10 @@ from service.api import codec
 from service.errors import DeadlineExceeded, ServiceError, UnreadableVideo
 
 _CONTAINERS = ("mov", "matroska", "avi", "mpegts")
-_CODECS = ("h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg4", "mpeg2video", "mjpeg", "prores")
+_CODECS = (
+    *("h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg4", "mpeg2video"),
+    *("mjpeg", "prores", "ffv1"),
+)
 _OPENING = {
     "format_whitelist": ",".join(_CONTAINERS),
     # Probing shall decode nothing: it knows no limit on pixels, and the header says enough.

@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
 
+from service.api.video import Video
 from service.cli import CommandFailed, sources
+from service.errors import ServiceError
 
 Frame = bytes | npt.NDArray[np.uint8]
+
+_ANY_SIZE = 2**31 - 1  # the service has a limit of its own
 
 
 def read(names: Sequence[str]) -> Iterator[Frame]:
@@ -26,11 +29,12 @@ def read(names: Sequence[str]) -> Iterator[Frame]:
 
 
 def _of_video(path: Path) -> Iterator[Frame]:
+    """The frames as the service would read them, upright."""
     try:
-        with av.open(str(path)) as video:
-            if not video.streams.video:
-                raise CommandFailed(f"{path}: there is no video in this file")
-            for frame in video.decode(video=0):
-                yield frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    except (av.FFmpegError, OSError) as error:
-        raise CommandFailed(f"{path}: it cannot be read as a video: {error.strerror}") from error
+        with path.open("rb") as file, Video(file, _ANY_SIZE) as video:
+            for frame in iter(video.read, None):
+                yield frame.pixels
+    except ServiceError as error:
+        raise CommandFailed(f"{path}: {error.detail}") from error
+    except OSError as error:
+        raise CommandFailed(f"{path}: {error.strerror}") from error

@@ -14,6 +14,7 @@ from service.__main__ import main
 from service.cli import frames, track
 from service.client import FrameReply, TrackedObject
 from service.client.replies import ImageSize
+from tests.clips import clip, cornered
 from tests.e2e.listening import Listening, listening
 from tests.fake_tracker import FakeVideoPredictor
 
@@ -84,6 +85,15 @@ def test_a_video_s_pixels_come_as_they_are(video: Path) -> None:
     ]
 
 
+def test_a_video_of_a_phone_comes_upright(tmp_path: Path) -> None:
+    path = tmp_path / "phone.mp4"
+    path.write_bytes(clip([cornered()] * 2, turn=-90))
+    for frame in frames.read([str(path)]):
+        assert frame.shape == (64, 48, 3)
+        assert frame[:32, 24:].mean() > 250
+        assert frame[:, :24].mean() < 5
+
+
 def test_a_mask_is_followed(service: Listening, folder: Path) -> None:
     mask = np.zeros((48, 64), np.uint8)
     mask[5:9, 5:9] = 1
@@ -112,7 +122,7 @@ def test_what_was_followed_until_a_failure_is_kept(
         (["--box", "1,2,3"], "x,y,width,height"),
         (["--mask", "none.png"], "none.png: No such file"),
         (["--mask", "{folder}/../notes.txt"], "none of the formats"),
-        (["{folder}/../notes.txt", "--box", BOX], "cannot be read as a video"),
+        (["{folder}/../notes.txt", "--box", BOX], "no video of a kind"),
         (["--box", "900,900,1,1"], "422 invalid-options"),
     ],
 )
