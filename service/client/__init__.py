@@ -8,8 +8,10 @@ Nothing that serves is imported, and no torch. `Client` and `AsyncClient` differ
 and in nothing else: what is sent and how answers are read are pure functions that both share.
 """
 
+from service.client.asks import Video
 from service.client.async_client import AsyncClient, AsyncSession
 from service.client.async_stream import AsyncStream
+from service.client.async_video import AsyncVideoSteps
 from service.client.errors import MaskdError, RequestFailed, Unreachable, UnreadableReply
 from service.client.options import DetectOptions, SegmentOptions, SemanticOptions
 from service.client.pictures import Picture
@@ -30,14 +32,18 @@ from service.client.session_replies import (
     SessionReply,
     StreamReply,
     TrackedObject,
+    VideoStep,
+    VideoSummary,
 )
 from service.client.sync_client import Client, Session
 from service.client.sync_stream import Stream
+from service.client.sync_video import VideoSteps
 
 __all__ = [
     "AsyncClient",
     "AsyncSession",
     "AsyncStream",
+    "AsyncVideoSteps",
     "Client",
     "Detect",
     "DetectOptions",
@@ -64,4 +70,8 @@ __all__ = [
     "TrackedObject",
     "Unreachable",
     "UnreadableReply",
+    "Video",
+    "VideoStep",
+    "VideoSteps",
+    "VideoSummary",
 ]

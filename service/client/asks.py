@@ -1,7 +1,9 @@
 """Every request that there is, as a pure function of what the caller wants."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +15,9 @@ from service.client.options import to_query
 from service.client.pictures import Picture, encode
 from service.client.prompts import Detect, NewObject
 from service.client.session_replies import FrameReply, OpenedReply, SessionReply
+
+Video = bytes | bytearray | str | os.PathLike[str]
+"""A video file's bytes, or its path."""
 
 _RAW = {"content-type": "application/octet-stream"}  # its first bytes say what a picture is
 _SEGMENT = TypeAdapter(replies.SegmentReply)
@@ -71,6 +76,19 @@ def step(
 def session(session_id: str) -> Ask[SessionReply]:
     """Ask how a session stands."""
     return Ask("GET", _session(session_id), _SESSION.validate_json)
+
+
+def track_video(
+    video: Video, objects: Sequence[NewObject] | Detect, options: Mapping[str, Any]
+) -> Ask[None]:
+    """Ask to follow objects through a video; the reply is read line by line, not here.
+
+    Repeatable, since the service stops with the connection.
+    """
+    data = bytes(video) if isinstance(video, bytes | bytearray) else Path(video).read_bytes()
+    form = {name: json.dumps(value) for name, value in prompts.to_json(objects).items()}
+    sent = {"files": {"video": data}, "data": form, "params": to_query(options)}
+    return Ask("POST", "/track", _nothing, sent)
 
 
 def tell_objects(session_id: str, objects: Sequence[NewObject]) -> Ask[SessionReply]:

@@ -13,7 +13,9 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 
 from service.client import asks
+from service.client.asks import Video
 from service.client.async_stream import AsyncStream
+from service.client.async_video import AsyncVideoSteps
 from service.client.errors import MaskdError
 from service.client.exchange import TIMEOUT_S, Ask, Exchange, Outcome, Wait
 from service.client.options import DetectOptions, SegmentOptions, SemanticOptions, TrackOptions
@@ -24,6 +26,7 @@ from service.client.retry import NEVER, Patience, Retry
 from service.client.session_replies import FrameReply, OpenedReply, SessionReply
 from service.client.streaming import IN_FLIGHT, Policy
 from service.client.tracking import Tracking
+from service.client.video import is_open
 from service.client.wire import Address
 
 T = TypeVar("T")
@@ -83,6 +86,20 @@ class AsyncClient:
         opened = await self.run(ask)
         return AsyncSession(self, opened, options)
 
+    async def track_video(
+        self,
+        video: Video,
+        objects: Sequence[NewObject] | Detect,
+        **options: Unpack[TrackOptions],
+    ) -> AsyncVideoSteps:
+        """Return the steps of objects through a video; use them in an `async with` block."""
+        ask = await to_thread(asks.track_video, video, objects, options)
+        exchange = Exchange(ask, self._retry, time.monotonic)
+        while not is_open(outcome := await self._begin(ask)):
+            if isinstance(answer := exchange.take(outcome), Wait):
+                await sleep(answer.seconds)
+        return AsyncVideoSteps(outcome)
+
     async def run(self, ask: Ask[T], *, retry: Retry | None = None) -> T:
         """Send a request until its outcome is final, and return the reply."""
         exchange = Exchange(ask, retry or self._retry, time.monotonic)
@@ -118,6 +135,16 @@ class AsyncClient:
             return await self._http.request(ask.method, ask.path, **ask.sent)
         except httpx.RequestError as error:
             return error
+
+    async def _begin(self, ask: Ask[T]) -> Outcome:
+        try:
+            request = self._http.build_request(ask.method, ask.path, **ask.sent)
+            reply = await self._http.send(request, stream=True)
+            if not is_open(reply):
+                await reply.aread()
+        except httpx.RequestError as error:
+            return error
+        return reply
 
 
 class AsyncSession(Tracking):

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Self
 
 from models.rle import Bitmap
+from service.client.errors import Problem
 from service.client.masks import Segmentation, decode_mask
 from service.client.replies import Box, ImageSize
 
@@ -91,6 +92,17 @@ class OpenedReply(FrameReply):
 
 
 @dataclass(frozen=True)
+class VideoStep(FrameReply):
+    """What became of the objects on a frame of a video.
+
+    Attributes:
+        time_s: seconds from the beginning of the video.
+    """
+
+    time_s: float
+
+
+@dataclass(frozen=True)
 class ObjectName:
     """An object that a session follows."""
 
@@ -127,3 +139,42 @@ class SessionReply:
     idle_s: float
     expires_at: datetime
     limits: SessionLimits
+
+
+@dataclass(frozen=True)
+class FollowedObject(ObjectName):
+    """What became of an object in a video.
+
+    Attributes:
+        frames_visible: how many frames show it.
+    """
+
+    frames_visible: int
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """What became of a video.
+
+    Attributes:
+        frames: answered.
+        duration_s: seconds from the beginning of the video to the end of the last of them.
+        objects: that were followed.
+    """
+
+    frames: int
+    duration_s: float
+    objects: tuple[FollowedObject, ...]
+
+
+@dataclass(frozen=True)
+class VideoEnd:
+    """The last line of a video's reply.
+
+    Attributes:
+        summary: of the frames that were answered.
+        problem: what ended the video early, or None.
+    """
+
+    summary: VideoSummary
+    problem: Problem | None

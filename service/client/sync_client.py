@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 
 from service.client import asks
+from service.client.asks import Video
 from service.client.errors import MaskdError
 from service.client.exchange import TIMEOUT_S, Ask, Exchange, Outcome, Wait
 from service.client.options import DetectOptions, SegmentOptions, SemanticOptions, TrackOptions
@@ -19,7 +20,9 @@ from service.client.retry import NEVER, Patience, Retry
 from service.client.session_replies import FrameReply, OpenedReply, SessionReply
 from service.client.streaming import IN_FLIGHT, Policy
 from service.client.sync_stream import Stream
+from service.client.sync_video import VideoSteps
 from service.client.tracking import Tracking
+from service.client.video import is_open
 from service.client.wire import Address
 
 T = TypeVar("T")
@@ -78,6 +81,23 @@ class Client:
         opened = self.run(asks.open_session(first_frame, objects, options))
         return Session(self, opened, options)
 
+    def track_video(
+        self,
+        video: Video,
+        objects: Sequence[NewObject] | Detect,
+        **options: Unpack[TrackOptions],
+    ) -> VideoSteps:
+        """Return the steps of objects through a video, as the service takes them.
+
+        Close them, or use them in a `with` block: the service stops then.
+        """
+        ask = asks.track_video(video, objects, options)
+        exchange = Exchange(ask, self._retry, time.monotonic)
+        while not is_open(outcome := self._begin(ask)):
+            if isinstance(answer := exchange.take(outcome), Wait):
+                time.sleep(answer.seconds)
+        return VideoSteps(outcome)
+
     def run(self, ask: Ask[T], *, retry: Retry | None = None) -> T:
         """Send a request until its outcome is final, and return the reply."""
         exchange = Exchange(ask, retry or self._retry, time.monotonic)
@@ -113,6 +133,17 @@ class Client:
             return self._http.request(ask.method, ask.path, **ask.sent)
         except httpx.RequestError as error:
             return error
+
+    def _begin(self, ask: Ask[T]) -> Outcome:
+        """Send a request whose reply, if it is none of failure, is still to be read."""
+        try:
+            request = self._http.build_request(ask.method, ask.path, **ask.sent)
+            reply = self._http.send(request, stream=True)
+            if not is_open(reply):
+                reply.read()
+        except httpx.RequestError as error:
+            return error
+        return reply
 
 
 class Session(Tracking):
