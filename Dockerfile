@@ -10,10 +10,10 @@ WORKDIR /src
 # The dependencies alone first: a change of our own code reuses this layer.
 COPY pyproject.toml constraints.txt ./
 RUN mkdir service models \
-    && touch README.md LICENSE service/__init__.py models/__init__.py \
+    && touch README.md LICENSE NOTICE service/__init__.py models/__init__.py \
     && pip install --constraint constraints.txt . \
     && pip uninstall --yes maskd
-COPY README.md LICENSE ./
+COPY README.md LICENSE NOTICE ./
 COPY models ./models
 COPY service ./service
 RUN pip install --constraint constraints.txt --no-deps . \

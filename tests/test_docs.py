@@ -1,5 +1,6 @@
 """The generated pages say what the code says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,17 @@ from docs.generate import PAGES
 from service.app import create_app
 from service.settings import Settings
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+INDICES = (ROOT / "README.md", DOCS / "README.md")
+PAGES_BY_HAND = sorted({*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "models").rglob("*.md")})
+FIGURE = r"\]\((?:\.\./)?(models/demo/\w+\.md)\)[^\[\]\n]*?\b(mask AP|box AP|mIoU|J&F)\s+(\d\.\d+)"
+
+
+def links(page: Path) -> list[str]:
+    """The relative links of a page, without what they point at inside."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    return [target.partition("#")[0] for target in targets if "://" not in target]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -23,3 +34,34 @@ def test_the_api_page_names_every_route_and_option() -> None:
     parameters = [item for operation in operations for item in operation.get("parameters", ())]
     options = {item["name"] for item in parameters if item["in"] == "query"}
     assert [name for name in (*paths, *options) if f"{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES_BY_HAND, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_leads_somewhere(page: Path) -> None:
+    missing = [target for target in links(page) if not (page.parent / target).exists()]
+    assert missing == []
+
+
+def test_every_page_is_linked_from_an_index() -> None:
+    linked = {(index.parent / target).resolve() for index in INDICES for target in links(index)}
+    assert [page.name for page in DOCS.rglob("*.md") if page not in {*linked, *INDICES}] == []
+
+
+@pytest.mark.parametrize("page", [*INDICES, DOCS / "training.md"])
+def test_a_figure_beside_a_card_is_the_cards(page: Path) -> None:
+    text = page.read_text().replace("\n", " ")
+    for card, measure, figure in re.findall(FIGURE, text):
+        assert f"| {measure} | {figure} |" in (ROOT / card).read_text(), (card, measure, figure)
+
+
+def test_the_readme_and_the_training_page_show_figures_of_cards() -> None:
+    for page, least in ((ROOT / "README.md", 2), (DOCS / "training.md", 3)):
+        assert len(re.findall(FIGURE, page.read_text().replace("\n", " "))) >= least
+
+
+def test_the_notice_names_what_every_family_follows() -> None:
+    notice = (ROOT / "NOTICE").read_text()
+    for source in ("torchvision", "detectron2", "mmsegmentation", "Deformable-DETR"):
+        assert source in notice
+    for source in ("aot-benchmark", "foolwood/SiamMask", "CC BY-SA 3.0"):
+        assert source in notice

@@ -1,14 +1,18 @@
 """The command line: from nothing to a weights file and a card, and on a folder of pictures."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
 from models import checkpoint, zoo
-from models.training.__main__ import main
+from models.training.__main__ import _parser, main
 from models.training.export import half_weights
+from models.training.plans import demo_variants
 from tests.training.test_coco_folder import note, write_folder
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def train(tmp_path, *options):
@@ -56,6 +60,22 @@ def test_fine_tuning_learns_the_categories_of_a_folder(tmp_path):
     assert train(tmp_path, "--coco", str(folder), "--steps", "1") == 0
     weights = checkpoint.read(tmp_path / "out" / "mask_rcnn_demo.safetensors")
     assert weights["roi_heads.box_predictor.cls_score.weight"].shape[0] == 10
+
+
+def test_the_pages_example_runs(tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "training.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    exec(example, {"__name__": "example"})  # noqa: S102 (the page's own code)
+    assert "steps: 2" in (tmp_path / "run" / "mask_rcnn_demo.md").read_text()
+
+
+def test_the_page_names_every_option_and_plan():
+    page = (ROOT / "docs" / "training.md").read_text()
+    options = {word for action in _parser()._actions for word in action.option_strings}
+    assert [word for word in options - {"-h", "--help"} if f"{word}" not in page] == []
+    assert [variant for variant in demo_variants() if variant not in page] == []
 
 
 @pytest.mark.parametrize(
