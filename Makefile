@@ -52,5 +52,5 @@ train: $(DEV_STAMP) ## make demo weights from nothing, or go on with a run that 
 docs: $(DEV_STAMP) ## write the generated pages
 	$(BIN)/python -m docs.generate
 
-demo: $(STAMP) ## serve on a free port, post the sample picture, write the overlay
+demo: $(STAMP) ## serve on a free port, post a picture and a clip, draw the masks on both
 	$(BIN)/python -m service.demo

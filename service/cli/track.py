@@ -84,7 +84,7 @@ async def _take(
     """Keep what was found on a frame, and draw it where that is wanted."""
     results += to_coco(reply)
     if out is not None:
-        drawn = await asyncio.to_thread(_draw, frame, reply)
+        drawn = await asyncio.to_thread(draw, frame, reply)
         await asyncio.to_thread(files.write, out / f"{reply.frame_index:06d}.png", drawn)
 
 
@@ -104,7 +104,8 @@ def to_coco(reply: FrameReply) -> list[dict[str, Any]]:
     ]
 
 
-def _draw(frame: frames.Frame, reply: FrameReply) -> bytes:
+def draw(frame: frames.Frame, reply: FrameReply) -> bytes:
+    """Return a PNG of a frame with its visible objects drawn on it."""
     marks = [
         Mark(
             box_xyxy=drawing.corners(one.bbox),
