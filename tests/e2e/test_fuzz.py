@@ -28,6 +28,7 @@ from service.app import create_app
 from service.settings import Settings
 from tests.api.serving import png
 from tests.e2e.listening import Listening, listening
+from tests.fake_tracker import FakeVideoPredictor
 from tests.fakes import FakeBoxSegmenter, FakeModel
 
 BOUNDED = settings(
@@ -46,7 +47,11 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Listening]:
-    others = {"detect": FakeModel(), "semantic": FakeModel(two_halves)}
+    others = {
+        "detect": FakeModel(),
+        "semantic": FakeModel(two_halves),
+        "track": FakeVideoPredictor(prompts=("mask", "box")),
+    }
     with listening(FakeBoxSegmenter(), others=others) as service:
         yield service
 
@@ -84,6 +89,56 @@ schema = schemathesis.openapi.from_dict(without("timeout_s", create_app(Settings
 @BOUNDED
 def test_replies_are_as_documented_whatever_is_asked(case: Case, service: Listening) -> None:
     case.call_and_validate(base_url=service.url, checks=CHECKS)
+
+
+ODD_TEXTS = st.sampled_from(["", "nan", "1e3", "99999999999999999999", "0x1"])
+
+
+@pytest.fixture(scope="module")
+def session_id(client: httpx.Client) -> str:
+    told = {"objects": json.dumps([{"id": 1, "box": [8, 8, 20, 20]}])}
+    reply = client.post("/sessions", files={"image": png()}, data=told)
+    return str(reply.raise_for_status().json()["session_id"])
+
+
+of_a_session = schema.include(path_regex=r"^/sessions/\{session_id\}/")
+
+
+@of_a_session.parametrize()
+@BOUNDED
+def test_an_open_session_answers_as_documented_whatever_is_asked(
+    case: Case, service: Listening, session_id: str
+) -> None:
+    case.path_parameters["session_id"] = session_id
+    case.call_and_validate(base_url=service.url, checks=CHECKS)
+
+
+@BOUNDED
+@given(
+    shape=st.tuples(st.integers(1, 70), st.integers(1, 70)) | st.just((48, 64)),
+    index=st.integers(-2, 9) | ODD_TEXTS,
+    edit=st.booleans(),
+    rows=st.deferred(lambda: ROWS),
+)
+def test_no_frame_or_edit_of_an_open_session_is_a_fault_of_the_service(
+    client: httpx.Client,
+    session_id: str,
+    shape: tuple[int, int],
+    index: int | str,
+    rows: list[Any],
+    *,
+    edit: bool,
+) -> None:
+    if edit:
+        objects = [{"id": number + 1, "box": row} for number, row in enumerate(rows)]
+        headers = {"content-type": "application/json"}
+        body = json.dumps({"objects": objects})
+        reply = client.post(f"/sessions/{session_id}/objects", content=body, headers=headers)
+    else:
+        query = {"frame_index": index}
+        path = f"/sessions/{session_id}/frames"
+        reply = client.post(path, content=png(*shape), params=query)
+    assert reply.status_code in (200, 409, 422), reply.text
 
 
 PATHS = st.sampled_from(["/segment", "/semantic", "/detect"])
