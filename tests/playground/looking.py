@@ -12,7 +12,7 @@ from playwright.sync_api import ConsoleMessage, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "docs" / "sample.jpg"
-WAIT_MS = 30_000.0
+WAIT_MS = 60_000.0
 
 _PIXELS = 'canvas => canvas.toDataURL("image/png").split(",")[1]'
 _REFUSED = "Failed to load resource"  # Chromium's own line for every status that is no success

@@ -138,7 +138,7 @@ def test_errors_are_told_kindly_and_can_be_tried_again(page: Page, tmp_path: Pat
     Image.new("RGB", (1200, 1000)).save(large)
     choose(page, "picture", large)
     notice = page.locator("#picture .notice")
-    expect(notice).to_contain_text("The picture or the body is too large")
+    expect(notice).to_contain_text("is too large")
     expect(notice).to_contain_text("Try a smaller picture.")
     page.context.set_offline(True)
     notice.get_by_role("button", name="Try again").click()

@@ -5,6 +5,7 @@ import { Notice } from "./page/notice.js";
 import { PictureTab } from "./picture/tab.js";
 import { listModels } from "./service/calls.js";
 import { followTabs } from "./tabs.js";
+import { VideoTab } from "./video/tab.js";
 
 async function begin() {
   followTabs(find(document, "[role=tablist]"));
@@ -12,6 +13,7 @@ async function begin() {
   try {
     const models = await listModels();
     new PictureTab(find(document, "#picture"), models);
+    new VideoTab(find(document, "#video"), models);
     document.body.dataset.ready = "";
     notice.clear();
   } catch (error) {

@@ -38,3 +38,15 @@ export function make(name, properties = {}, ...children) {
 export function show(element, isShown) {
   element.hidden = !isShown;
 }
+
+/**
+ * Show what belongs to a state, of the elements that name their states in `data-in`.
+ * @param {HTMLElement} root
+ * @param {string} state
+ */
+export function showFor(root, state) {
+  for (const part of root.querySelectorAll("[data-in]")) {
+    const element = /** @type {HTMLElement} */ (part);
+    show(element, Boolean(element.dataset.in?.split(" ").includes(state)));
+  }
+}

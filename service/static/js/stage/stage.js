@@ -41,6 +41,7 @@ export class Stage {
   show(picture, marks = []) {
     const zoom = Math.floor(WIDEST / Math.max(picture.width, picture.height));
     this.zoom = Math.min(MOST_ZOOM, Math.max(1, zoom));
+    if (picture !== this.picture) this.picture?.close(); // frees its memory at once
     this.picture = picture;
     this.wipe = null;
     const { width, height } = this.canvas;
