@@ -1,11 +1,12 @@
 """What following objects costs: memory over a long video, and sessions together against alone.
 
-python -m benchmarks.bench_tracking [--threads N] [--frames N] [--sessions N] [--rounds N]
+python -m benchmarks.bench_tracking [--threads N] [--frames N] [--rounds N]
 
 One session of `aot_demo` follows three figures through a video that runs to and fro; the bytes
 that its state keeps alive are read on the way, and the process's own. Then several sessions of
-other videos take some frames one after the other and as one batch, by turns; times are of the
-processor, the best of all rounds. Weights, if there are none, are fresh: that changes no time.
+other videos take some frames one after the other and as one batch, by turns: eight sessions of
+three masks with `aot_demo`, and sixteen of one box with `siammask_demo`. Times are of the
+processor, the best of all rounds.
 """
 
 import argparse
@@ -24,9 +25,9 @@ from models import zoo
 from models.outputs import TrackState, TrackStep
 from models.predictor import VideoPredictor
 from models.training.examples import Clip, DemoClips
-from models.training.scenes import World
+from models.training.scenes import World, tight_boxes
 
-_VARIANT = "aot_demo"
+_TOGETHER = {"aot_demo": 8, "siammask_demo": 16}  # sessions
 _SIDE, _SMALL_SIDE = 256, 128  # pixels, of frames of many sessions and of the long video
 _STEPS = 8  # frames a session takes in a round
 _VIDEO = 24  # frames
@@ -37,32 +38,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--frames", type=int, default=10_000)
-    parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    predictor = _load()
     small, large = _clips(_SMALL_SIDE), _clips(_SIDE)
     result = {
         "machine": machine(),
         "commit": commit(),
         "threads": given.threads,
-        "memory": _measure_memory(predictor, small[0], given.frames),
-        "together": _measure_together(
-            predictor, [large[index] for index in range(given.sessions)], given.rounds
-        ),
+        "memory": _measure_memory(_load("aot_demo"), small[0], given.frames),
+        "together": {
+            variant: _measure_together(
+                _load(variant), [large[index] for index in range(sessions)], given.rounds
+            )
+            for variant, sessions in _TOGETHER.items()
+        },
     }
     text = json.dumps(result, indent=2)
     sys.stdout.write(f"{text}\n")
     (RESULTS / "tracking.json").write_text(f"{text}\n")
 
 
-def _load() -> VideoPredictor:
-    variant = zoo.available()[_VARIANT]
-    weights = None if variant.checkpoint == "included" else zoo.build(_VARIANT).state_dict()
-    predictor = zoo.load(_VARIANT, weights)
+def _load(variant: str) -> VideoPredictor:
+    predictor = zoo.load(variant)
     if not isinstance(predictor, VideoPredictor):
-        raise TypeError(f"{_VARIANT} follows no objects")
+        raise TypeError(f"{variant} follows no objects")
     return predictor
 
 
@@ -73,10 +73,10 @@ def _clips(side: int) -> DemoClips:
 
 
 def _start(predictor: VideoPredictor, clip: Clip) -> TrackState:
-    numbers = range(1, clip.object_count + 1)
-    state, _ = predictor.start(
-        clip.images[0], {number: clip.owners[0] == number for number in numbers}
-    )
+    """A session of all figures by their masks, or of the first by its box."""
+    masks = {number: clip.owners[0] == number for number in range(1, clip.object_count + 1)}
+    told = {1: tight_boxes(masks[1][None])[0]} if "box" in predictor.prompts else masks
+    state, _ = predictor.start(clip.images[0], told)
     return state
 
 

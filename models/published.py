@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 INCLUDED = "included"
-UNTRAINED = "not trained yet"
 UNPUBLISHED = "never published"
 
 
@@ -38,7 +37,7 @@ class Publication:
         licence: of the weights.
         score: as published, in words.
         files: the same weights, the preferred file first; empty: nobody published them.
-        checkpoint: where the preferred file is, "included", "not trained yet" or "never published".
+        checkpoint: where the preferred file is, "included" or "never published".
     """
 
     licence: str

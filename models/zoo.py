@@ -16,7 +16,7 @@ from models.checkpoint import Checkpoint, CheckpointError
 from models.converted import Origin, read_origin
 from models.label_files import LabelsError, read_labels
 from models.predictor import Category, ImagePredictor, VideoPredictor
-from models.published import INCLUDED, UNPUBLISHED, UNTRAINED, PublishedFile
+from models.published import INCLUDED, UNPUBLISHED, PublishedFile
 
 __all__ = [
     "CheckpointError",
@@ -186,8 +186,6 @@ def _own_categories(name: str, path: str | Path) -> Mapping[int, Category] | Non
 def _included(name: str) -> Path:
     """The weights in the repository."""
     location = VARIANTS[name].checkpoint
-    if location == UNTRAINED:
-        raise CheckpointError(f"{name} has no weights yet; it can only be built and trained")
     if location == UNPUBLISHED:
         raise CheckpointError(f"{name} needs weights of your own; nobody has published any")
     if location != INCLUDED:

@@ -50,7 +50,13 @@ class Settings(BaseModel):
             min_length=1,
             description="Variants to load, comma separated; the first of a task is its default.",
         ),
-    ] = ("mask_rcnn_demo", "pointrend_demo", "deformable_detr_demo", "aot_demo")
+    ] = (
+        "mask_rcnn_demo",
+        "pointrend_demo",
+        "deformable_detr_demo",
+        "aot_demo",
+        "siammask_demo",
+    )
     devices: Annotated[
         tuple[str, ...],
         Field(

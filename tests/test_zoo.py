@@ -10,7 +10,7 @@ from models import zoo
 from models.checkpoint import CheckpointError
 from models.mask_rcnn import MaskRcnn
 from models.predictor import ImagePredictor
-from models.published import INCLUDED, PUBLICATIONS, UNTRAINED
+from models.published import INCLUDED, PUBLICATIONS
 from tests.goldens import ROOT, golden, needs_goldens, weights
 
 PUBLISHED = {"mask_rcnn_r50_fpn": "v1-small", "mask_rcnn_r50_fpn_v2": "v2-small"}
@@ -48,8 +48,7 @@ def test_files_and_the_beginnings_of_their_digests_are_the_published_ones(name: 
 
 def test_demo_weights_are_the_only_included_ones() -> None:
     for name, variant in zoo.available().items():
-        is_ours = variant.checkpoint in (INCLUDED, UNTRAINED)
-        assert name.endswith("_demo") == is_ours
+        assert name.endswith("_demo") == (variant.checkpoint == INCLUDED)
 
 
 @needs_goldens
@@ -118,5 +117,5 @@ def test_the_demo_network_stays_small() -> None:
 
 
 def test_a_variant_without_weights_says_so() -> None:
-    with pytest.raises(CheckpointError, match="no weights yet"):
-        zoo.load("siammask_demo")
+    with pytest.raises(CheckpointError, match="nobody has published any"):
+        zoo.load("siammask_base")

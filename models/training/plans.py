@@ -187,14 +187,14 @@ _FROM_NOTHING: Mapping[str, Plan] = MappingProxyType(
             ),
             _on_clips(
                 "aot_demo",
-                AotRecipe(aot.DEMO, sides=((0, 113), (0.85, 161))),
-                TrainConfig(steps=2600, batch_size=4),
+                AotRecipe(aot.DEMO, sides=((0, 113), (0.64, 161), (0.93, 209))),
+                TrainConfig(steps=4700, batch_size=4),
                 _MASKS_IN_TIME,
             ),
             _on_clips(
                 "siammask_demo",
-                SiamMaskRecipe(siammask.DEMO, sides=((0, 191), (0.8, 255))),
-                TrainConfig(steps=2500, batch_size=6, learning_rate=2e-3, autocast=True),
+                SiamMaskRecipe(siammask.DEMO, sides=((0, 191), (0.87, 255))),
+                TrainConfig(steps=2300, batch_size=6, learning_rate=2e-3, autocast=True),
                 _BOXES_IN_TIME,
                 spacing=(2, 8),
             ),

@@ -41,11 +41,14 @@ class PairBatcher:
     pairs_per_clip: int
 
     def __call__(self, examples: Sequence[Clip], progress: float) -> Pairs:
-        """Cut templates out of the clips' first frames and searches out of their last."""
+        """Cut templates out of the clips' first frames and searches out of their last.
+
+        A clip whose objects are all outside of the frame at first has no template to give.
+        """
         side = [side for share, side in self.sides if progress >= share][-1]
         rng = np.random.default_rng(int(progress * 2**31))
         templates, searches, is_other = [], [], []
-        for clip in examples:
+        for clip in (clip for clip in examples if clip.object_count):
             for _ in range(self.pairs_per_clip):
                 target, sought = _choose(clip, rng)
                 is_other.append(target != sought)

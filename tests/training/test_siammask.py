@@ -95,6 +95,11 @@ def test_in_place_of_a_target_that_is_gone_another_is_shown():
     assert pairs.masks.flatten(1).any(1).all()
 
 
+def test_a_clip_that_shows_no_object_at_first_is_passed_over():
+    moving, empty = clip({1: [(40, 50), (60, 55)]}), clip({})
+    assert len(batcher(pairs=3)([empty, moving], 0.6).templates) == 3
+
+
 def test_one_progress_gives_one_batch():
     moving = clip({1: [(40, 50), (60, 55)]})
     first, again, other = (batcher()([moving], progress) for progress in (0.6, 0.6, 0.7))
