@@ -4,15 +4,17 @@ import argparse
 import pickle
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
+import safetensors
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from models import array_pickle
 
@@ -24,6 +26,7 @@ _UNUSED_COUNTER = "num_batches_tracked"  # of batch norms
 _WRAPPERS = ("model", "state_dict")
 _PREFIX = "module."
 _SHOWN_NAMES = 10
+_PORTION = 4 * 1024 * 1024  # bytes of a file that are in memory beside their copies
 _ASKED_FOR = re.compile(r"GLOBAL (\S+)")  # in what torch says of a file that is more than weights
 # What the readers raise for files that are cut short, garbled or of another kind.
 _UNREADABLE = (
@@ -45,33 +48,61 @@ class CheckpointError(Exception):
     """Weights that cannot be read or do not fit the network."""
 
 
-def read(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """Return the weights of a file or a mapping, [any] of any dtype by name.
+def read(
+    checkpoint: Checkpoint, layout: torch.memory_format = torch.contiguous_format
+) -> dict[str, Tensor]:
+    """Return the weights of a file or a mapping, [any] by name, in memory of their own.
 
     Args:
         checkpoint: path of a .pth, .pt, .bin, .pkl or .safetensors file, or names -> arrays or
             tensors.
+        layout: of kernels of convolutions where they have to be copied anyway.
 
     Raises:
         CheckpointError: no such file, or no weights in it.
     """
-    content = checkpoint if isinstance(checkpoint, Mapping) else _read_file(Path(checkpoint))
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"weights by name expected, found a {type(content).__name__}")
-    inner = (content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping))
-    weights = {str(name): value for name, value in next(inner, content).items()}
-    prefix = _PREFIX if all(name.startswith(_PREFIX) for name in weights) else ""
-    return {name.removeprefix(prefix): _to_tensor(name, value) for name, value in weights.items()}
+    if isinstance(checkpoint, Mapping):
+        return _copies(_weights(checkpoint), layout)
+    path = Path(checkpoint)
+    try:
+        return _read_file(path, layout)
+    except _UNREADABLE as error:
+        raise CheckpointError(f"cannot read {path}: {_reason(error)}") from error
+
+
+@contextmanager
+def unfilled() -> Iterator[None]:
+    """Let networks that are built in this block have no memory: for `load_strict` to fill."""
+    with torch.device("meta"), _NothingDrawn():
+        yield
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Draws no normal numbers, for which torch would bring in its compiler: seconds and 70 MB."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """See `TorchFunctionMode`."""
+        del types
+        named = kwargs or {}
+        if func in (Tensor.normal_, nn.init.normal_):
+            return next(iter((*args, *named.values())))  # the tensor, as it is
+        return func(*args, **named)
 
 
 def load_strict(
     module: nn.Module, weights: Mapping[str, Tensor], rename: Callable[[str], str] = str
 ) -> None:
-    """Give a network its weights, float32 copies; names and shapes must be exactly its own.
+    """Give a network its weights as float32; names and shapes must be exactly its own.
 
     Args:
-        module: may be on the meta device; afterwards it is where the weights are.
-        weights: [any] by published name.
+        module: may be `unfilled`; afterwards it is where the weights are.
+        weights: [any] by published name; those that are float32 become the network's own memory.
         rename: published name -> the network's name.
 
     Raises:
@@ -81,9 +112,9 @@ def load_strict(
     expected = module.state_dict()
     _check_fit(expected, renamed)
     fitting = {
-        name: renamed[name].to(own.dtype, copy=True)
+        name: renamed[name].to(own.dtype)
         if name in renamed
-        else torch.zeros_like(own, device="cpu")
+        else torch.zeros(own.shape, dtype=own.dtype)
         for name, own in expected.items()
     }
     module.load_state_dict(fitting, assign=True)
@@ -94,19 +125,52 @@ def is_counter(name: str) -> bool:
     return name.rpartition(".")[2] == _UNUSED_COUNTER
 
 
-def _read_file(path: Path) -> Any:
-    """Whatever the file holds, mapped into memory where its format allows."""
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        if path.suffix == ".pkl":
-            return array_pickle.load(path)
-        # The command line that some training scripts save beside the weights: names and values.
-        torch.serialization.add_safe_globals([argparse.Namespace])
-        is_mappable = zipfile.is_zipfile(path)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mappable)
-    except _UNREADABLE as error:
-        raise CheckpointError(f"cannot read {path}: {_reason(error)}") from error
+def _read_file(path: Path, layout: torch.memory_format) -> dict[str, Tensor]:
+    """The weights of a file, mapped into memory and copied where its format allows."""
+    if path.suffix == ".safetensors":
+        return _weights(_read_safetensors(path, layout))
+    if path.suffix == ".pkl":
+        return _weights(array_pickle.load(path))
+    # The command line that some training scripts save beside the weights: names and values.
+    torch.serialization.add_safe_globals([argparse.Namespace])
+    is_mapped = zipfile.is_zipfile(path)
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
+    return _copies(_weights(content), layout) if is_mapped else _weights(content)
+
+
+def _read_safetensors(path: Path, layout: torch.memory_format) -> dict[str, Tensor]:
+    """Copies of a file's tensors; it is mapped anew for each portion, so that no more stays."""
+    weights: dict[str, Tensor] = {}
+    while True:
+        with safetensors.safe_open(path, framework="pt") as file:
+            left = [name for name in file.offset_keys() if name not in weights]
+            if not left:
+                return weights
+            copied = 0
+            for name in left:
+                weights[name] = _copy(file.get_tensor(name), layout)
+                copied += weights[name].nbytes
+                if copied >= _PORTION:
+                    break
+
+
+def _weights(content: Any) -> dict[str, Tensor]:
+    """The weights in what a file holds, without wrapping."""
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"weights by name expected, found a {type(content).__name__}")
+    inner = (content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping))
+    weights = {str(name): value for name, value in next(inner, content).items()}
+    prefix = _PREFIX if all(name.startswith(_PREFIX) for name in weights) else ""
+    return {name.removeprefix(prefix): _to_tensor(name, value) for name, value in weights.items()}
+
+
+def _copies(weights: Mapping[str, Tensor], layout: torch.memory_format) -> dict[str, Tensor]:
+    return {name: _copy(tensor, layout) for name, tensor in weights.items()}
+
+
+def _copy(tensor: Tensor, layout: torch.memory_format) -> Tensor:
+    is_kernel = tensor.ndim == 4
+    return tensor.clone(memory_format=layout if is_kernel else torch.contiguous_format)
 
 
 def _reason(error: Exception) -> str:

@@ -15,6 +15,7 @@ from models.catalogue import VARIANTS, Config, Variant
 from models.checkpoint import Checkpoint, CheckpointError
 from models.converted import Origin, read_origin
 from models.label_files import LabelsError, read_labels
+from models.layers import inference
 from models.predictor import Category, ImagePredictor, VideoPredictor
 from models.published import INCLUDED, UNPUBLISHED, PublishedFile
 
@@ -48,30 +49,29 @@ class _Family:
     Attributes:
         network: makes a network with fresh weights from a config.
         load: makes a network from a config and weights by name.
-        predictor: makes a predictor from config, weights by name, device and dtype.
+        predictor: makes a predictor from a network that is ready to run.
     """
 
     network: Callable[[Any], nn.Module]
     load: Callable[[Any, Mapping[str, Tensor]], nn.Module]
-    predictor: Callable[
-        [Any, Mapping[str, Tensor], str | torch.device, torch.dtype],
-        ImagePredictor | VideoPredictor,
-    ]
+    predictor: Callable[[Any], ImagePredictor | VideoPredictor]
 
 
 _FAMILIES: Mapping[str, _Family] = MappingProxyType(
     {
-        "mask_rcnn": _Family(mask_rcnn.MaskRcnn, mask_rcnn.load_network, mask_rcnn.build_predictor),
+        "mask_rcnn": _Family(
+            mask_rcnn.MaskRcnn, mask_rcnn.load_network, mask_rcnn.MaskRcnnPredictor
+        ),
         "pointrend": _Family(
-            pointrend.PointRend, pointrend.load_network, pointrend.build_predictor
+            pointrend.PointRend, pointrend.load_network, pointrend.PointRendPredictor
         ),
         "deformable_detr": _Family(
             deformable_detr.DeformableDetr,
             deformable_detr.load_network,
-            deformable_detr.build_predictor,
+            deformable_detr.DeformableDetrPredictor,
         ),
-        "aot": _Family(aot.Aot, aot.load_network, aot.build_predictor),
-        "siammask": _Family(siammask.SiamMask, siammask.load_network, siammask.build_predictor),
+        "aot": _Family(aot.Aot, aot.load_network, aot.AotPredictor),
+        "siammask": _Family(siammask.SiamMask, siammask.load_network, siammask.SiamMaskPredictor),
     }
 )
 _DEMO_DIR = Path(__file__).parent / "demo"
@@ -133,7 +133,9 @@ def load(
     categories = None if isinstance(checkpoint, Mapping) else _own_categories(name, checkpoint)
     config = _config(name, overrides, categories)
     family = _FAMILIES[VARIANTS[name].family]
-    return family.predictor(config, checkpoints.read(checkpoint), device, _DTYPES[dtype])
+    # Read in the layout in which they run, and held by nothing but the network: no second copy.
+    network = family.load(config, checkpoints.read(checkpoint, inference.LAYOUT))
+    return family.predictor(inference.prepare(network, device, _DTYPES[dtype]))
 
 
 def convert(checkpoint: Path, target: Path, origin: Origin) -> None:

@@ -2,7 +2,7 @@
 
 from models.aot.config import DEMO, R50_L, AotConfig, B, L, S, T
 from models.aot.model import Aot
-from models.aot.predictor import AotPredictor, build_predictor, load_network
+from models.aot.predictor import AotPredictor, load_network
 
 __all__ = [
     "DEMO",
@@ -14,6 +14,5 @@ __all__ = [
     "L",
     "S",
     "T",
-    "build_predictor",
     "load_network",
 ]

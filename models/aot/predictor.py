@@ -183,32 +183,11 @@ def load_network(config: AotConfig, weights: Mapping[str, Tensor]) -> Aot:
     Raises:
         CheckpointError: the weights do not fit.
     """
-    with torch.device("meta"):
+    with checkpoint.unfilled():
         model = Aot(config)
     used = {name: tensor for name, tensor in weights.items() if name not in UNUSED_NAMES}
     checkpoint.load_strict(model, used)
     return model
-
-
-def build_predictor(
-    config: AotConfig,
-    weights: Mapping[str, Tensor],
-    device: str | torch.device,
-    dtype: torch.dtype,
-) -> AotPredictor:
-    """Return a predictor with the given weights.
-
-    Args:
-        config: of the network.
-        weights: [any] floating, see `load_network`.
-        device: where it shall run.
-        dtype: of convolutions, linear layers and memories.
-
-    Raises:
-        CheckpointError: the weights do not fit.
-    """
-    network = load_network(config, weights)
-    return AotPredictor(inference.prepare(network, device, dtype))
 
 
 def _pass_by(state: AotState, frame: Frame) -> tuple[AotState, Labelling]:

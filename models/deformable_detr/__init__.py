@@ -10,7 +10,7 @@ from models.deformable_detr.config import (
     DeformableDetrConfig,
 )
 from models.deformable_detr.model import DeformableDetr
-from models.deformable_detr.predictor import DeformableDetrPredictor, build_predictor, load_network
+from models.deformable_detr.predictor import DeformableDetrPredictor, load_network
 
 __all__ = [
     "DEMO",
@@ -22,6 +22,5 @@ __all__ = [
     "DeformableDetr",
     "DeformableDetrConfig",
     "DeformableDetrPredictor",
-    "build_predictor",
     "load_network",
 ]

@@ -37,10 +37,11 @@ class DeformableAttention(nn.Module):
             differs: none.
         """
         heads, levels, points = self._split
-        angles = torch.arange(heads) * (2 * math.pi / heads)
+        # On the CPU whatever the network is on: on the meta device torch would bring its compiler.
+        angles = torch.arange(heads, device="cpu") * (2 * math.pi / heads)
         directions = torch.stack([angles.cos(), angles.sin()], dim=-1)
         directions = directions / directions.abs().amax(-1, keepdim=True)
-        steps = torch.arange(1, points + 1)[:, None]
+        steps = torch.arange(1, points + 1, device="cpu")[:, None]
         offsets = (directions[:, None, None] * steps).expand(heads, levels, points, 2)
         with torch.no_grad():
             self.sampling_offsets.weight.zero_()

@@ -93,28 +93,7 @@ def load_network(config: DeformableDetrConfig, weights: Mapping[str, Tensor]) ->
     Raises:
         CheckpointError: the weights do not fit.
     """
-    with torch.device("meta"):
+    with checkpoint.unfilled():
         model = DeformableDetr(config)
     checkpoint.load_strict(model, to_own_names(weights, config))
     return model
-
-
-def build_predictor(
-    config: DeformableDetrConfig,
-    weights: Mapping[str, Tensor],
-    device: str | torch.device,
-    dtype: torch.dtype,
-) -> DeformableDetrPredictor:
-    """Return a predictor with the given weights, its norms folded into the convolutions.
-
-    Args:
-        config: of the network.
-        weights: [any] floating, see `load_network`.
-        device: where it shall run.
-        dtype: of convolutions and linear layers.
-
-    Raises:
-        CheckpointError: the weights do not fit.
-    """
-    network = load_network(config, weights)
-    return DeformableDetrPredictor(inference.prepare(network, device, dtype))

@@ -15,6 +15,8 @@ Network = TypeVar("Network", bound=nn.Module)
 Item = TypeVar("Item")
 Output = TypeVar("Output")
 
+LAYOUT = torch.channels_last  # in which convolutions are quicker, on CPU and GPU
+
 
 def prepare(network: Network, device: str | torch.device, dtype: torch.dtype) -> Network:
     """Return the network, changed in place: norms folded, constants fixed, moved and converted.
@@ -26,8 +28,7 @@ def prepare(network: Network, device: str | torch.device, dtype: torch.dtype) ->
     """
     fold_batch_norms(network)
     network.eval().requires_grad_(requires_grad=False)
-    # Convolutions are quicker with channels last in memory, on CPU and GPU.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=LAYOUT)  # type: ignore[call-overload]
     return network.to(device=torch.device(device), dtype=dtype)
 
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 NormKind = Literal["batch", "frozen"]
 BuildNorm = Callable[[int], nn.Module]
+# In place and piece by piece: copies of whole weights would leave holes in the process's memory.
+_CHANNELS_AT_A_TIME = 4
 
 
 class FrozenBatchNorm2d(nn.Module):
@@ -73,5 +75,7 @@ def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d | FrozenBatchNorm2d) -> None:
     shift = fixed["bias"] - fixed["running_mean"] * scale
     if conv.bias is not None:
         shift = shift + conv.bias * scale
-    conv.weight = nn.Parameter((conv.weight * scale[:, None, None, None]).to(dtype))
+    parts = (torch.split(tensor, _CHANNELS_AT_A_TIME) for tensor in (conv.weight, scale))
+    for weight, factors in zip(*parts, strict=True):
+        weight.copy_(weight * factors[:, None, None, None])
     conv.bias = nn.Parameter(shift.to(dtype))

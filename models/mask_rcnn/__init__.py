@@ -2,7 +2,7 @@
 
 from models.mask_rcnn.config import DEMO, R50_FPN, R50_FPN_V2, MaskRcnnConfig
 from models.mask_rcnn.model import MaskRcnn
-from models.mask_rcnn.predictor import MaskRcnnPredictor, build_predictor, load_network
+from models.mask_rcnn.predictor import MaskRcnnPredictor, load_network
 
 __all__ = [
     "DEMO",
@@ -11,6 +11,5 @@ __all__ = [
     "MaskRcnn",
     "MaskRcnnConfig",
     "MaskRcnnPredictor",
-    "build_predictor",
     "load_network",
 ]

@@ -146,28 +146,7 @@ def load_network(config: MaskRcnnConfig, weights: Mapping[str, Tensor]) -> MaskR
     Raises:
         CheckpointError: the weights do not fit.
     """
-    with torch.device("meta"):
+    with checkpoint.unfilled():
         model = MaskRcnn(config)
     checkpoint.load_strict(model, weights, to_new_name)
     return model
-
-
-def build_predictor(
-    config: MaskRcnnConfig,
-    weights: Mapping[str, Tensor],
-    device: str | torch.device,
-    dtype: torch.dtype,
-) -> MaskRcnnPredictor:
-    """Return a predictor with the given weights, its norms folded into the convolutions.
-
-    Args:
-        config: of the network.
-        weights: [any] floating, see `load_network`.
-        device: where it shall run.
-        dtype: of convolutions and linear layers.
-
-    Raises:
-        CheckpointError: the weights do not fit.
-    """
-    network = load_network(config, weights)
-    return MaskRcnnPredictor(inference.prepare(network, device, dtype))

@@ -10,7 +10,7 @@ from models.pointrend.config import (
     PointRendConfig,
 )
 from models.pointrend.model import PointRend
-from models.pointrend.predictor import PointRendPredictor, build_predictor, load_network
+from models.pointrend.predictor import PointRendPredictor, load_network
 
 __all__ = [
     "DEEPLABV3_R50",
@@ -22,6 +22,5 @@ __all__ = [
     "PointRend",
     "PointRendConfig",
     "PointRendPredictor",
-    "build_predictor",
     "load_network",
 ]

@@ -95,28 +95,7 @@ def load_network(config: PointRendConfig, weights: Mapping[str, Tensor]) -> Poin
     ours = translate(weights, naming)
     if naming.may_lack_point_head and not any(name.startswith("point_head.") for name in ours):
         config = replace(config, has_point_head=False)
-    with torch.device("meta"):
+    with checkpoint.unfilled():
         model = PointRend(config)
     checkpoint.load_strict(model, ours)
     return model
-
-
-def build_predictor(
-    config: PointRendConfig,
-    weights: Mapping[str, Tensor],
-    device: str | torch.device,
-    dtype: torch.dtype,
-) -> PointRendPredictor:
-    """Return a predictor with the given weights, its norms folded into the convolutions.
-
-    Args:
-        config: of the network.
-        weights: [any] floating, see `load_network`.
-        device: where it shall run.
-        dtype: of convolutions and linear layers.
-
-    Raises:
-        CheckpointError: the weights do not fit.
-    """
-    network = load_network(config, weights)
-    return PointRendPredictor(inference.prepare(network, device, dtype))

@@ -2,7 +2,7 @@
 
 from models.siammask.config import BASE, DAVIS, DEMO, VOT, VOT_LD, SiamMaskConfig
 from models.siammask.model import SiamMask
-from models.siammask.predictor import SiamMaskPredictor, build_predictor, load_network
+from models.siammask.predictor import SiamMaskPredictor, load_network
 
 __all__ = [
     "BASE",
@@ -13,6 +13,5 @@ __all__ = [
     "SiamMask",
     "SiamMaskConfig",
     "SiamMaskPredictor",
-    "build_predictor",
     "load_network",
 ]

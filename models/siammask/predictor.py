@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from models import checkpoint
-from models.layers import inference
 from models.layers.sessions import Frame, check_followed, check_size, own
 from models.outputs import TrackedObject, TrackStep
 from models.predictor import Prompt as PromptKind
@@ -177,28 +175,7 @@ def load_network(config: SiamMaskConfig, weights: Mapping[str, Tensor]) -> SiamM
     Raises:
         CheckpointError: the weights do not fit.
     """
-    with torch.device("meta"):
+    with checkpoint.unfilled():
         model = SiamMask(config)
     checkpoint.load_strict(model, weights)
     return model
-
-
-def build_predictor(
-    config: SiamMaskConfig,
-    weights: Mapping[str, Tensor],
-    device: str | torch.device,
-    dtype: torch.dtype,
-) -> SiamMaskPredictor:
-    """Return a predictor with the given weights, its norms folded into the convolutions.
-
-    Args:
-        config: of the network.
-        weights: [any] floating, see `load_network`.
-        device: where it shall run.
-        dtype: of convolutions and kernels.
-
-    Raises:
-        CheckpointError: the weights do not fit.
-    """
-    network = load_network(config, weights)
-    return SiamMaskPredictor(inference.prepare(network, device, dtype))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.checkpoint import load_strict
+from models import checkpoint
 from models.mask_rcnn.config import MaskRcnnConfig
 from models.mask_rcnn.loss import Objects, losses
 from models.mask_rcnn.model import MaskRcnn
@@ -71,7 +71,8 @@ class MaskRcnnRecipe:
         """Return the network in training mode."""
         model = MaskRcnn(self.config)
         if self.start is not None:
-            load_strict(model, self.start)
+            # Copies: the averaged network is built from the same weights.
+            checkpoint.load_strict(model, checkpoint.read(self.start))
             for name in _FROZEN_WITH_START:
                 model.get_submodule(name).requires_grad_(requires_grad=False)
         return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

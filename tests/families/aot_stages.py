@@ -18,6 +18,7 @@ from models.aot.lstt import position_embedding
 from models.aot.postprocess import frame_logits
 from models.aot.preprocess import grid_size
 from models.aot.state import AotState
+from models.layers.inference import prepare
 from tests.goldens import Golden, golden, weights
 
 FAMILY = "aot"
@@ -32,7 +33,7 @@ def load(name: str) -> AotPredictor:
     meta = golden(FAMILY, name).meta
     config = replace(CONFIGS[meta["variant"]], long_term_gap=meta["long_term_mem_gap"])
     published = checkpoint.read(weights(FAMILY, meta))
-    return aot.build_predictor(config, published, "cpu", torch.float32)
+    return aot.AotPredictor(prepare(aot.load_network(config, published), "cpu", torch.float32))
 
 
 def objects(mask: np.ndarray) -> dict[int, np.ndarray]:

@@ -11,6 +11,7 @@ from models import aot
 from models.aot import AotPredictor
 from models.aot.config import AotConfig, MobileNetWidths
 from models.backbones.mobilenet_v2 import Stage
+from models.layers.inference import prepare
 
 TINY = AotConfig(
     encoder=MobileNetWidths(
@@ -42,7 +43,7 @@ def predictor(dtype: torch.dtype = torch.float32, **overrides: Any) -> AotPredic
     for name, tensor in weights.items():
         if name.endswith(("conv_out.weight", "patch_wise_id_bank.weight", "relative_emb_v")):
             tensor.normal_(std=0.5)
-    return aot.build_predictor(config, weights, "cpu", dtype)
+    return aot.AotPredictor(prepare(aot.load_network(config, weights), "cpu", dtype))
 
 
 def clip(frames: int, size: tuple[int, int] = (50, 70), seed: int = 0) -> list[np.ndarray]:

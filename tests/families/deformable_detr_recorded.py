@@ -17,8 +17,10 @@ from models.deformable_detr import (
     R50_TWO_STAGE,
     DeformableDetr,
     DeformableDetrConfig,
-    build_predictor,
+    DeformableDetrPredictor,
+    load_network,
 )
+from models.layers.inference import prepare
 from models.predictor import ImagePredictor
 from tests.families.drawn import picture, values
 
@@ -56,7 +58,7 @@ def _drawn(config: DeformableDetrConfig) -> ImagePredictor:
         name: values(name, tuple(shape), _CLASS_GAIN if "class_embed" in name else 1)
         for name, shape in shapes.items()
     }
-    return build_predictor(config, weights, "cpu", torch.float32)
+    return DeformableDetrPredictor(prepare(load_network(config, weights), "cpu", torch.float32))
 
 
 def answers(predictor: ImagePredictor) -> dict[str, Any]:

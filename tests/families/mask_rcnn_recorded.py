@@ -11,7 +11,15 @@ from typing import Any
 import torch
 
 from models import zoo
-from models.mask_rcnn import R50_FPN, R50_FPN_V2, MaskRcnn, MaskRcnnConfig, build_predictor
+from models.layers.inference import prepare
+from models.mask_rcnn import (
+    R50_FPN,
+    R50_FPN_V2,
+    MaskRcnn,
+    MaskRcnnConfig,
+    MaskRcnnPredictor,
+    load_network,
+)
 from models.predictor import ImagePredictor
 from tests.families.drawn import picture, values
 
@@ -43,7 +51,7 @@ def _drawn(config: MaskRcnnConfig) -> ImagePredictor:
     with torch.device("meta"):
         shapes = {name: tensor.shape for name, tensor in MaskRcnn(config).state_dict().items()}
     weights = {name: values(name, tuple(shape), _gain(name)) for name, shape in shapes.items()}
-    return build_predictor(config, weights, "cpu", torch.float32)
+    return MaskRcnnPredictor(prepare(load_network(config, weights), "cpu", torch.float32))
 
 
 def _gain(name: str) -> float:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models import checkpoint, siammask
+from models.layers.inference import prepare
 from models.siammask import SiamMask, SiamMaskPredictor
 from models.siammask.model import SearchOutputs
 from models.siammask.preprocess import (
@@ -55,7 +56,9 @@ def build(name: str) -> SiamMask:
 def predictor(name: str) -> SiamMaskPredictor:
     """The same ready for inference."""
     published = checkpoint.read(weights(FAMILY, golden(FAMILY, name).meta))
-    return siammask.build_predictor(CONFIGS[name], published, "cpu", torch.float32)
+    return siammask.SiamMaskPredictor(
+        prepare(siammask.load_network(CONFIGS[name], published), "cpu", torch.float32)
+    )
 
 
 def crops(name: str) -> tuple[Tensor, Tensor]:

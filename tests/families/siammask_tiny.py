@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from models import siammask
+from models.layers.inference import prepare
 from models.siammask import SiamMaskPredictor
 
 TINY = replace(
@@ -32,7 +33,7 @@ def predictor(dtype: torch.dtype = torch.float32, **overrides: Any) -> SiamMaskP
     weights = siammask.SiamMask(config).state_dict()
     weights["features.features.conv1.weight"].div_(100)  # inputs are bytes
     weights["rpn_model.cls.head.3.weight"].mul_(4)
-    return siammask.build_predictor(config, weights, "cpu", dtype)
+    return siammask.SiamMaskPredictor(prepare(siammask.load_network(config, weights), "cpu", dtype))
 
 
 def clip(frames: int, size: tuple[int, int] = (70, 90), seed: int = 0) -> list[np.ndarray]:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from models import aot, checkpoint
+from models.layers.inference import prepare
 from tests.families import aot_stages as network
 from tests.goldens import golden, needs_goldens, weights
 
@@ -21,7 +22,7 @@ def wrong_predictor(**overrides):
     given = golden("aot", CLIP)
     config = replace(network.load(CLIP)._model.config, **overrides)
     published = checkpoint.read(weights("aot", given.meta))
-    return aot.build_predictor(config, published, "cpu", torch.float32)
+    return aot.AotPredictor(prepare(aot.load_network(config, published), "cpu", torch.float32))
 
 
 def assert_noticed(predictor, stage):

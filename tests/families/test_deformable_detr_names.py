@@ -17,7 +17,7 @@ from models.deformable_detr import (
     R50_TWO_STAGE,
     DeformableDetr,
     DeformableDetrConfig,
-    build_predictor,
+    load_network,
 )
 from models.deformable_detr.published_names import to_own_names
 from tests.goldens import manifest, needs_goldens
@@ -114,7 +114,7 @@ def small_weights(config: DeformableDetrConfig = SMALL) -> Weights:
 
 
 def load(weights: Weights, config: DeformableDetrConfig = SMALL) -> None:
-    build_predictor(config, weights, "cpu", torch.float32)
+    load_network(config, weights)
 
 
 @needs_goldens

@@ -13,9 +13,10 @@ from models.deformable_detr import (
     DeformableDetr,
     DeformableDetrConfig,
     DeformableDetrPredictor,
-    build_predictor,
+    load_network,
 )
 from models.deformable_detr.preprocess import input_shape
+from models.layers.inference import prepare
 from models.outputs import Detections
 from models.predictor import ImagePredictor
 
@@ -45,7 +46,9 @@ def drawn_weights(config: DeformableDetrConfig) -> dict[str, torch.Tensor]:
 
 def build(dtype: torch.dtype = torch.float32, **overrides: Any) -> DeformableDetrPredictor:
     config = replace(SMALL, **overrides)
-    return build_predictor(config, drawn_weights(config), "cpu", dtype)
+    return DeformableDetrPredictor(
+        prepare(load_network(config, drawn_weights(config)), "cpu", dtype)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from models.labels import FIGURES
-from models.mask_rcnn import DEMO, MaskRcnn, MaskRcnnConfig, MaskRcnnPredictor, build_predictor
+from models.layers.inference import prepare
+from models.mask_rcnn import DEMO, MaskRcnn, MaskRcnnConfig, MaskRcnnPredictor, load_network
 from models.outputs import InstanceMasks
 from models.predictor import ImagePredictor
 
@@ -27,7 +28,7 @@ def drawn_weights(config: MaskRcnnConfig) -> dict[str, torch.Tensor]:
 
 def build(dtype: torch.dtype = torch.float32, **overrides: Any) -> MaskRcnnPredictor:
     config = replace(SMALL, **overrides)
-    return build_predictor(config, drawn_weights(config), "cpu", dtype)
+    return MaskRcnnPredictor(prepare(load_network(config, drawn_weights(config)), "cpu", dtype))
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from torch import nn
 
 from models import checkpoint, pointrend
 from models.checkpoint import CheckpointError
+from models.layers.inference import prepare
 from models.outputs import SemanticMap
 from models.pointrend import (
     PointRend,
     PointRendConfig,
     PointRendPredictor,
-    build_predictor,
     load_network,
 )
 from models.pointrend.model import CoarseOutputs
@@ -66,7 +66,7 @@ def drawn_weights(config: PointRendConfig) -> dict[str, torch.Tensor]:
 
 def build(kind: str, dtype: torch.dtype = torch.float32, **overrides: Any) -> PointRendPredictor:
     config = replace(SMALL[kind], **overrides)
-    return build_predictor(config, drawn_weights(config), "cpu", dtype)
+    return PointRendPredictor(prepare(load_network(config, drawn_weights(config)), "cpu", dtype))
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -167,7 +167,8 @@ def test_folded_norms_leave_the_answer_as_it_is(kind: str) -> None:
     model = PointRend(SMALL[kind])
     checkpoint.load_strict(model, weights)
     images = torch.randn(1, 3, 64, 96)
-    folded = build_predictor(SMALL[kind], weights, "cpu", torch.float32)._model
+    own = checkpoint.read(weights)  # what makes a network ready changes its weights
+    folded = prepare(load_network(SMALL[kind], own), "cpu", torch.float32)
     with torch.inference_mode():
         as_trained, ready = model.eval()(images), folded(images)
     torch.testing.assert_close(ready.coarse_logits, as_trained.coarse_logits, rtol=1e-3, atol=1e-4)
@@ -254,11 +255,11 @@ def test_a_published_file_must_hold_each_tensor_and_no_other(name: str) -> None:
     for key in (used[0], used[len(used) // 2], used[-1]):
         without = {other: tensor for other, tensor in weights.items() if other != key}
         with pytest.raises(CheckpointError, match="1 missing"):
-            build_predictor(config, without, "cpu", torch.float32)
+            load_network(config, without)
     with pytest.raises(CheckpointError, match="1 unexpected: stray"):
-        build_predictor(config, {**weights, "stray": torch.zeros(1)}, "cpu", torch.float32)
+        load_network(config, {**weights, "stray": torch.zeros(1)})
     with pytest.raises(CheckpointError, match="1 misshapen"):
-        build_predictor(config, {**weights, used[-1]: torch.zeros(3)}, "cpu", torch.float32)
+        load_network(config, {**weights, used[-1]: torch.zeros(3)})
 
 
 @needs_goldens
@@ -266,14 +267,16 @@ def test_a_published_file_must_hold_each_tensor_and_no_other(name: str) -> None:
 def test_torchvisions_file_may_lack_a_point_head_and_so_may_ours(name: str) -> None:
     depth = name.split("_")[1].removeprefix("resnet")
     config = _PUBLISHED[f"deeplabv3_resnet{depth}_pointrend"]
-    predictor = build_predictor(config, published(name), "cpu", torch.float32)
+    predictor = PointRendPredictor(
+        prepare(load_network(config, checkpoint.read(published(name))), "cpu", torch.float32)
+    )
     assert predictor._model.point_head is None
     ours = load_network(config, published(name)).state_dict()
     assert load_network(config, ours).point_head is None
     complete = published(f"deeplabv3_resnet{depth}_pointrend")
     headless = {key: value for key, value in complete.items() if not key.startswith("head.")}
     with pytest.raises(CheckpointError, match="2 missing: point_head"):
-        build_predictor(config, headless, "cpu", torch.float32)
+        load_network(config, headless)
 
 
 @needs_goldens

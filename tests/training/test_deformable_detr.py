@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from models import deformable_detr
+from models.layers.inference import prepare
 from models.outputs import Detections
 from models.training.__main__ import main
 from models.training.deformable_detr import DeformableDetrRecipe, evaluate
@@ -89,7 +90,9 @@ def test_a_scene_is_learnt_by_heart(tmp_path):
     trainer = Trainer(replace(RECIPE, canvases=((0, 64),)), OneExample(), config, tmp_path)
     trainer.run()
     weights = trainer.averaged_weights()
-    predictor = deformable_detr.build_predictor(TINY, weights, "cpu", torch.float32)
+    predictor = deformable_detr.DeformableDetrPredictor(
+        prepare(deformable_detr.load_network(TINY, weights), "cpu", torch.float32)
+    )
     found = evaluate(predictor, [example(64, 64)])
     assert found["box_ap50"] == pytest.approx(1)
     assert found["box_ap"] > 0.6

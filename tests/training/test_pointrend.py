@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from models import pointrend
+from models.layers.inference import prepare
 from models.outputs import SemanticMap
 from models.training.__main__ import main
 from models.training.examples import DemoExamples, Example
@@ -91,7 +92,9 @@ def test_a_scene_is_learnt_and_refinement_sharpens_its_borders(tmp_path):
     trainer = Trainer(replace(RECIPE, sides=((0, 64),)), OneExample(), config, tmp_path)
     trainer.run()
     weights = trainer.averaged_weights()
-    predictor = pointrend.build_predictor(TINY, weights, "cpu", torch.float32)
+    predictor = pointrend.PointRendPredictor(
+        prepare(pointrend.load_network(TINY, weights), "cpu", torch.float32)
+    )
     found = evaluate(predictor, [example(64, 64, 2)])
     assert found["miou"] > 0.9
     assert found["border_3px_miou"] > found["coarse_border_3px_miou"] + 0.05

@@ -1,0 +1,44 @@
+"""Load one model and print the bytes that it took at most, those that it has, and what came along.
+
+python -m tests.weights.loading_memory VARIANT FILE
+
+The peak is of the process's whole resident memory, mapped pages of the file included (VmHWM), less
+what was resident before; a small model of the same family is loaded first, so that what the first
+load of any model brings in is not counted.
+"""
+
+import gc
+import re
+import sys
+from pathlib import Path
+
+import torch
+
+from models import zoo
+
+
+def resident(line: str) -> int:
+    """Bytes that the kernel tells in a line of this process's status."""
+    told = re.search(rf"{line}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert told is not None
+    return int(told[1]) * 1024
+
+
+def main(variant: str, path: str) -> None:
+    torch.set_num_threads(1)
+    family = zoo.available()[variant].family
+    zoo.load(f"{family}_demo")
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = resident("VmRSS")
+    predictor = zoo.load(variant, path)
+    peak = resident("VmHWM") - before
+    network = predictor._model  # type: ignore[union-attr]
+    tensors = {id(one): one for one in (*network.parameters(), *network.buffers())}
+    sys.stdout.write(
+        f"{peak} {sum(one.nbytes for one in tensors.values())} {'sympy' in sys.modules}\n"
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
