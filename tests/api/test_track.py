@@ -89,6 +89,13 @@ def steps(tracker: FakeVideoPredictor) -> int:
     return sum(call == "step" for call, _ in tracker.calls)
 
 
+async def took(tracker: FakeVideoPredictor, count: int) -> None:
+    """Wait until a tracker has taken so many frames."""
+    async with asyncio.timeout(30):
+        while steps(tracker) < count:
+            await asyncio.to_thread(lambda: None)
+
+
 async def settled() -> None:
     """Let threads and the loop do whatever they can do without a reader."""
     for _ in range(40):
@@ -275,6 +282,7 @@ async def test_a_reader_that_stops_stops_the_work_and_nobody_elses() -> None:
         reader, before = Reader(clip(grey(value) for value in range(0, 200, 2))), steps(tracker)
         async with reader.with_app(client.app):
             await reader.read(4)  # the head, and three lines
+            await took(tracker, before + 3)
             await settled()
             assert steps(tracker) == before + 3  # the third step's line waits to be read
             assert [line["frame_index"] for line in reader.lines()] == [0, 1, 2]
@@ -329,10 +337,12 @@ async def test_a_session_that_ends_meanwhile_is_told_in_the_last_line() -> None:
 
 
 async def test_objects_can_be_edited_on_the_way() -> None:
-    async with tracking() as client:
-        reader = Reader()
+    tracker = FakeVideoPredictor()
+    async with tracking(tracker) as client:
+        reader, before = Reader(), steps(tracker)
         async with reader.with_app(client.app):
             await reader.read(2)
+            await took(tracker, before + 1)
             await settled()
             where = f"/sessions/{reader.lines()[0]['session_id']}"
             told = {"objects": [{"mask": rle.encode(MASK), "label": "late"}]}
