@@ -21,19 +21,15 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from service.api import codec
+from service.api import codec, video_index
 from service.errors import DeadlineExceeded, ServiceError, UnreadableVideo
 
-_CONTAINERS = ("mov", "matroska", "avi", "mpegts")
+_INDEXED = "mov"  # only where `check_index` sees that too
+_CONTAINERS = ("matroska", "avi", "mpegts")
 _CODECS = (
     *("h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg4", "mpeg2video"),
     *("mjpeg", "prores", "ffv1"),
 )
-_OPENING = {
-    "format_whitelist": ",".join(_CONTAINERS),
-    # Probing shall decode nothing: it knows no limit on pixels, and the header says enough.
-    "codec_whitelist": "none",
-}
 _QUARTER_TURN = 90
 
 
@@ -79,7 +75,7 @@ class Video:
 
     def __init__(self, file: BinaryIO, max_pixels: int) -> None:
         with _reading("The file is no video of a kind that is read here, or it is damaged."):
-            container = av.open(file, "r", container_options=_OPENING)
+            container = av.open(file, "r", container_options=_opening(file))
         self._container = container
         self._max_pixels = max_pixels
         self._decoded: deque[av.VideoFrame] = deque()
@@ -191,6 +187,18 @@ class Video:
         if self._shape >= 1:
             return round(width * self._shape), height
         return width, round(height / self._shape)
+
+
+def _opening(file: BinaryIO) -> dict[str, str]:
+    """FFmpeg's options for opening a file."""
+    head = file.read(4)
+    file.seek(0)
+    indexed = (_INDEXED,) if video_index.may_have_index(head) else ()
+    return {
+        "format_whitelist": ",".join((*_CONTAINERS, *indexed)),
+        # Probing shall decode nothing: it knows no limit on pixels, and the header says enough.
+        "codec_whitelist": "none",
+    }
 
 
 def _stream_of(container: InputContainer) -> VideoStream:

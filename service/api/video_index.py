@@ -13,9 +13,16 @@ from service.errors import TooLarge, UnreadableVideo
 
 MAX_SAMPLES = 8_000_000  # more than three days of 30 frames a second; half a gigabyte of records
 
+# How Matroska, AVI and MPEG-TS files begin; as the size of a box it would be hundreds of megabytes.
+_OTHERS = (b"\x1aE\xdf\xa3", b"RIFF", b"G")
 _TABLE = re.compile(rb"stsz|stz2|trun|cmov")
 _COUNT_AT = {b"stsz": 12, b"stz2": 12, b"trun": 8}  # bytes from the type to the count
 _BOX_HEAD = 8
+
+
+def may_have_index(head: bytes) -> bool:
+    """Whether a file that begins with these bytes may be read as MP4 or QuickTime."""
+    return not head.startswith(_OTHERS)
 
 
 def check_index(data: bytes) -> None:
@@ -42,8 +49,8 @@ def check_index(data: bytes) -> None:
 
 def _beside_media(data: bytes) -> Iterator[tuple[int, int]]:
     """Where the boxes at the top are that hold no media data; nothing in files of other kinds."""
-    if int.from_bytes(data[:4], "big") > len(data):
-        return  # no box: Matroska, AVI and MPEG-TS files begin with letters
+    if not may_have_index(data):
+        return
     at = 0
     while at < len(data):
         size = int.from_bytes(data[at : at + 4], "big")

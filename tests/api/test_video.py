@@ -226,6 +226,25 @@ def test_claims_are_added_up_wherever_they_are() -> None:
         check_index(clip(map(grey, VALUES)) + moof + long)
 
 
+def index_of_length(size: bytes) -> bytes:
+    """The index of a file alone, claiming many samples and, in four bytes, a length."""
+    data = with_samples(clip(map(grey, VALUES)), b"stsz", MAX_SAMPLES + 1, 12)
+    return size + data[data.find(b"moov") :]
+
+
+def test_an_index_longer_than_its_file_hides_no_claim() -> None:
+    with pytest.raises(TooLarge):
+        check_index(index_of_length(b"\x7f\xff\xff\xff"))
+
+
+@pytest.mark.parametrize("size", [b"RIFF", b"\x1aE\xdf\xa3", b"GGGG"])
+def test_what_begins_like_a_file_without_index_is_not_read_as_one_with(size: bytes) -> None:
+    index = index_of_length(size)
+    check_index(index)
+    with pytest.raises(UnreadableVideo, match="no video of a kind"):
+        Video(io.BytesIO(index), MANY)
+
+
 def test_media_data_claims_nothing() -> None:
     words = b"stsz" * 100
     data = clip(map(grey, VALUES))
