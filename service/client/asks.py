@@ -14,7 +14,7 @@ from service.client.exchange import Ask
 from service.client.options import to_query
 from service.client.pictures import Picture, encode
 from service.client.prompts import Detect, NewObject
-from service.client.session_replies import FrameReply, OpenedReply, SessionReply
+from service.client.session_replies import FrameReply, OpenedReply, SessionReply, SessionsReply
 
 Video = bytes | bytearray | str | os.PathLike[str]
 """A video file's bytes, or its path."""
@@ -26,6 +26,7 @@ _DETECT = TypeAdapter(replies.DetectReply)
 _MODELS = TypeAdapter(replies.ModelsReply)
 _OPENED = TypeAdapter(OpenedReply)
 _SESSION = TypeAdapter(SessionReply)
+_SESSIONS = TypeAdapter(SessionsReply)
 _FRAME = TypeAdapter(FrameReply)
 
 
@@ -71,6 +72,11 @@ def step(
     """
     sent = _picture(frame, {**options, "frame_index": frame_index})
     return Ask("POST", f"{_session(session_id)}/frames", _FRAME.validate_json, sent)
+
+
+def sessions() -> Ask[SessionsReply]:
+    """Ask which sessions are open."""
+    return Ask("GET", "/sessions", _SESSIONS.validate_json)
 
 
 def session(session_id: str) -> Ask[SessionReply]:

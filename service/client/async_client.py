@@ -75,6 +75,10 @@ class AsyncClient:
         """Return what is loaded; of each task the first is the default."""
         return (await self.run(asks.models())).models
 
+    async def sessions(self) -> tuple[SessionReply, ...]:
+        """Return the sessions that are open, whoever opened them; the oldest first."""
+        return (await self.run(asks.sessions())).sessions
+
     async def track(
         self,
         first_frame: Picture,
@@ -187,6 +191,10 @@ class AsyncSession(Tracking):
     async def drop(self, object_id: int) -> SessionReply:
         """Follow an object no longer."""
         return await self._client.run(self._ask_drop(object_id))
+
+    async def state(self) -> SessionReply:
+        """Return how the session stands; looking does not prolong its life."""
+        return await self._client.run(self._ask_state())
 
     async def aclose(self) -> None:
         """Let the service forget the session."""

@@ -142,6 +142,13 @@ class SessionReply:
 
 
 @dataclass(frozen=True)
+class SessionsReply:
+    """The open sessions of one process, the oldest first."""
+
+    sessions: tuple[SessionReply, ...]
+
+
+@dataclass(frozen=True)
 class FollowedObject(ObjectName):
     """What became of an object in a video.
 

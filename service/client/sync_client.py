@@ -71,6 +71,10 @@ class Client:
         """Return what is loaded; of each task the first is the default."""
         return self.run(asks.models()).models
 
+    def sessions(self) -> tuple[SessionReply, ...]:
+        """Return the sessions that are open, whoever opened them; the oldest first."""
+        return self.run(asks.sessions()).sessions
+
     def track(
         self,
         first_frame: Picture,
@@ -190,6 +194,10 @@ class Session(Tracking):
     def drop(self, object_id: int) -> SessionReply:
         """Follow an object no longer."""
         return self._client.run(self._ask_drop(object_id))
+
+    def state(self) -> SessionReply:
+        """Return how the session stands; looking does not prolong its life."""
+        return self._client.run(self._ask_state())
 
     def close(self) -> None:
         """Let the service forget the session."""

@@ -79,14 +79,18 @@ class FakeSessions(httpx.MockTransport):
                 return self._step(int(request.url.params["frame_index"]), request.content)
             case "POST", "/sessions/s1/objects":
                 self.edits.append(json.loads(request.content))
-                return httpx.Response(200, json=self._reply() | self._card())
             case "DELETE", "/sessions/s1/objects/1":
                 self.edits.append(1)
-                return httpx.Response(200, json=self._reply() | self._card())
             case "DELETE", "/sessions/s1":
                 self.is_closed = True
                 return httpx.Response(204)
-        return problem(404, "not-found")
+            case "GET", "/sessions":
+                return httpx.Response(200, json={"sessions": [self._reply() | self._card()]})
+            case "GET", "/sessions/s1":
+                pass
+            case _:
+                return problem(404, "not-found")
+        return httpx.Response(200, json=self._reply() | self._card())
 
     def _step(self, index: int, frame: bytes) -> httpx.Response:
         if index not in (len(self.frames) - 1, len(self.frames)):

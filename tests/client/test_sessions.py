@@ -79,6 +79,16 @@ def test_objects_can_be_edited_on_the_way() -> None:
     assert service.edits == [{"objects": [{"point": [3, 4], "id": 7, "label": "cup"}]}, 1]
 
 
+def test_a_session_can_be_looked_at() -> None:
+    service = FakeSessions()
+    with talking(service) as client, client.track(PNG, BOX) as session:
+        session.step(b"one")
+        state = session.state()
+        assert (state.session_id, state.frame_index, state.memory_bytes) == (session.id, 1, 1)
+        assert client.sessions() == (state,)
+    assert not service.edits
+
+
 async def test_a_loop_can_wait_as_well() -> None:
     service = FakeSessions()
     async with (
@@ -89,6 +99,7 @@ async def test_a_loop_can_wait_as_well() -> None:
         assert (await session.step(b"one")).frame_index == 1
         await session.tell(BOX)
         await session.drop(1)
+        assert await client.sessions() == (await session.state(),)
     assert service.is_closed
     assert service.frames[1:] == [b"one"]
 

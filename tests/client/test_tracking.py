@@ -90,6 +90,7 @@ async def test_a_box_tells_an_object_too() -> None:
         (session_replies.FrameReply, session_schemas.FrameReply),
         (session_replies.OpenedReply, session_schemas.OpenedReply),
         (session_replies.SessionReply, session_schemas.SessionReply),
+        (session_replies.SessionsReply, session_schemas.SessionsReply),
         (session_replies.SessionLimits, session_schemas.SessionLimits),
         (session_replies.TrackedObject, session_schemas.TrackedObject),
         (session_replies.ObjectName, session_schemas.ObjectName),
