@@ -41,6 +41,11 @@ class ImagePredictor(Protocol):
         """Label as found in outputs -> category, in rising label order."""
         ...
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the network's parameters and buffers, on its device."""
+        ...
+
     def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Return the (height, width) that a picture of `image_size` has when the network sees it.
 
@@ -108,6 +113,11 @@ class VideoPredictor(Protocol):
     @property
     def prompts(self) -> frozenset[Prompt]:
         """What may tell it an object."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the network's parameters and buffers, on its device."""
         ...
 
     def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:

@@ -62,6 +62,7 @@ class FakeVideoPredictor:
         self._gate = gate
         self._fail = fail
         self.state_bytes = state_bytes
+        self.nbytes = 2000
         self.prompts: frozenset[Prompt] = frozenset(prompts)
         self.calls: list[tuple[str, int]] = []
 

@@ -22,7 +22,7 @@ CATEGORIES = {1: Category(1, "circle"), 2: Category(2, "square")}
 class FakeModel:
     """A network that sees one circle in the upper left quarter of every picture.
 
-    State: `calls`, one entry a forward pass, in order.
+    State: `calls`, one entry a forward pass, in order; `nbytes`, what it claims to hold.
 
     Args:
         answer: output for a picture and its options; it may raise as a network would.
@@ -35,6 +35,7 @@ class FakeModel:
         self._answer = answer or _one_circle
         self._gate = gate
         self.categories: Mapping[int, Category] = CATEGORIES
+        self.nbytes = 1000
         self.calls: list[tuple[tuple[np.ndarray, ...], dict[str, Any]]] = []
 
     def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:

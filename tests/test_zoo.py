@@ -119,3 +119,10 @@ def test_the_demo_network_stays_small() -> None:
 def test_a_variant_without_weights_says_so() -> None:
     with pytest.raises(CheckpointError, match="nobody has published any"):
         zoo.load("siammask_base")
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.available() if name.endswith("_demo")])
+def test_a_predictor_tells_what_its_weights_take(name: str) -> None:
+    parameters = sum(tensor.numel() for tensor in zoo.build(name).parameters())
+    for dtype, each in {"float32": 4, "bfloat16": 2}.items():
+        assert zoo.load(name, dtype=dtype).nbytes == pytest.approx(each * parameters, rel=0.02)

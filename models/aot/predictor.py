@@ -40,6 +40,11 @@ class AotPredictor:
         """What may tell it an object: masks alone."""
         return frozenset({"mask"})
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the network's parameters and buffers."""
+        return inference.nbytes(self._model)
+
     def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Return the (height, width) in which the network sees a frame, pixels."""
         return input_shape(image_size, self._model.config)

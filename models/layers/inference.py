@@ -32,6 +32,12 @@ def prepare(network: Network, device: str | torch.device, dtype: torch.dtype) ->
     return network.to(device=torch.device(device), dtype=dtype)
 
 
+def nbytes(network: nn.Module) -> int:
+    """Return the bytes that a network's parameters and buffers take; what two share counts once."""
+    held = (one.untyped_storage() for one in (*network.parameters(), *network.buffers()))
+    return sum({storage.data_ptr(): storage.nbytes() for storage in held}.values())
+
+
 def run_in_buckets(
     images: Sequence[np.ndarray],
     input_shape: Callable[[tuple[int, int]], tuple[int, int]],

@@ -38,6 +38,11 @@ class MaskRcnnPredictor:
         """Label -> category, in rising label order."""
         return self._config.categories
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the network's parameters and buffers."""
+        return inference.nbytes(self._model)
+
     def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Return the padded (height, width) in which the network sees a picture, pixels."""
         return input_shape(image_size, self._config)

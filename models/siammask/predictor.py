@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from models import checkpoint
+from models.layers import inference
 from models.layers.sessions import Frame, check_followed, check_size, own
 from models.outputs import TrackedObject, TrackStep
 from models.predictor import Prompt as PromptKind
@@ -42,6 +43,11 @@ class SiamMaskPredictor:
     def prompts(self) -> frozenset[PromptKind]:
         """What may tell it an object: a box, or a mask, of which the box counts."""
         return frozenset({"box", "mask"})
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the network's parameters and buffers."""
+        return inference.nbytes(self._model)
 
     def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:  # noqa: ARG002
         """Return the (height, width) of a search window, the same for frames of any size."""

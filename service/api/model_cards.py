@@ -18,6 +18,7 @@ def describe(model: ModelStatus, settings: Settings) -> ModelReply:
         state=model.state,
         devices=list(model.devices),
         dtype=settings.dtype,
+        memory_bytes=dict(model.memory_bytes),
         licence=variant.licence if variant else None,
         score=variant.score if variant else None,
         checkpoint=variant.checkpoint if variant else None,

@@ -155,6 +155,9 @@ class ModelReply(_Reply):
     state: Literal["ready", "failed"]
     devices: list[str]
     dtype: str
+    memory_bytes: Annotated[
+        dict[str, int], Field(description="What its weights take, on each device.")
+    ]
     licence: Annotated[str | None, Field(description="Of the weights.")]
     score: Annotated[str | None, Field(description="As published.")]
     checkpoint: Annotated[str | None, Field(description="Where the weights are published.")]

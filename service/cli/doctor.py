@@ -20,6 +20,7 @@ from service.engine.replica import resolve_devices
 from service.settings import Settings
 
 _GIB = 2**30
+_MIB = 2**20
 _WIDTH = 24
 
 
@@ -116,8 +117,11 @@ async def _model(settings: Settings, name: str) -> Finding:
     began = time.monotonic()
     try:
         await engine.start()
+        (model,) = engine.models()
     except EngineStartError as error:
         return Finding(name, str(error), is_well=False)
     finally:
         await engine.aclose()
-    return Finding(name, f"loads and answers in {time.monotonic() - began:.1f} s")
+    seconds = time.monotonic() - began
+    size = max(model.memory_bytes.values()) / _MIB
+    return Finding(name, f"loads and answers in {seconds:.1f} s; weights take {size:.1f} MiB")

@@ -156,6 +156,7 @@ class Assembly:
         if device_name != "cpu":
             thread = new_thread(device)
             self._threads[name].append((device, thread))
+            self._stats.watch_device(device.name, device.held_bytes)
         return Replica(_forward(predictor), device=device, thread=thread, clock=self._clock)
 
     def _assemble(
@@ -163,6 +164,8 @@ class Assembly:
     ) -> Loaded:
         """Put bounds and queues in front of the replicas: one queue, or one a lane."""
         stats = ModelStats(self._stats, name)
+        for replica in replicas:
+            stats.replica_memory(replica.device.name, predictor.nbytes)
         capacity = Capacity(
             self._settings.max_queue_images, self._settings.max_queue_megapixels * 1e6
         )

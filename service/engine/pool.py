@@ -26,6 +26,7 @@ class ModelStatus:
         state: "ready", or "failed" once all its devices are lost.
         categories: label as found in outputs -> category, in rising label order.
         input_shape: (height, width) of a picture -> those in which the network sees it, pixels.
+        memory_bytes: of its weights, by the devices where living replicas hold them.
         prompts: what may tell it an object: one to follow, or one of the picture.
     """
 
@@ -35,6 +36,7 @@ class ModelStatus:
     state: Literal["ready", "failed"]
     categories: Mapping[int, Category]
     input_shape: Callable[[tuple[int, int]], tuple[int, int]]
+    memory_bytes: Mapping[str, int]
     prompts: frozenset[Prompt] = frozenset()
 
     def find_labels(self, option: str, names: Sequence[str]) -> tuple[int, ...]:
@@ -115,6 +117,7 @@ class LoadedModel:
             state=state,
             categories=self.predictor.categories,
             input_shape=self.predictor.input_shape,
+            memory_bytes=dict.fromkeys(devices, self.predictor.nbytes),
             prompts=frozenset({"box"} if isinstance(self.predictor, BoxSegmenter) else ()),
         )
 

@@ -70,6 +70,10 @@ class Device:
             return False
         return True
 
+    def held_bytes(self) -> int:
+        """Return what torch holds of its memory, in use or in reserve."""
+        return int(torch.cuda.memory_reserved(self.name))
+
     def free_memory(self) -> None:
         """Give what torch holds in reserve back to the device."""
         gc.collect()

@@ -1,4 +1,4 @@
-"""The engine's metrics, declared once; the model is always a label."""
+"""The engine's metrics, declared once; the model is a label of all that are not a device's."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -57,6 +57,17 @@ class Stats:
             "queue_oldest_wait_seconds", "Seconds that the oldest of the queue has waited."
         )
         self.replica_up = gauge("replica_up", "1 while the replica works.", "device")
+        self.memory = gauge("model_memory_bytes", "Weights that a replica holds.", "device")
+        self._device_memory = Gauge(
+            "maskd_device_memory_bytes",
+            "What torch holds of a CUDA device's memory, in use or in reserve.",
+            ["device"],
+            registry=registry,
+        )
+
+    def watch_device(self, device: str, nbytes: Reading) -> None:
+        """Show what is held of a device's memory whenever somebody looks."""
+        self._device_memory.labels(device).set_function(nbytes)
 
 
 class ModelStats:
@@ -91,6 +102,10 @@ class ModelStats:
     def replica_up(self, device: str, *, is_up: bool) -> None:
         """Note whether a replica works."""
         self._stats.replica_up.labels(self._model, device).set(is_up)
+
+    def replica_memory(self, device: str, nbytes: int) -> None:
+        """Note what a replica's weights take."""
+        self._stats.memory.labels(self._model, device).set(nbytes)
 
     def started(self, size: int, reason: Reason) -> None:
         """Count a batch that left the queue."""

@@ -176,6 +176,7 @@ class LoadedTracker:
             state=state,
             categories={},
             input_shape=self.predictor.input_shape,
+            memory_bytes=dict.fromkeys(devices, self.predictor.nbytes),
             prompts=self.prompts,
         )
 

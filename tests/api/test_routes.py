@@ -72,6 +72,7 @@ async def test_models_tells_what_is_loaded() -> None:
     assert card["task"] == "segment"
     assert card["state"] == "ready"
     assert card["devices"] == ["cpu"]
+    assert card["memory_bytes"] == {"cpu": 1000}
     assert card["categories"] == [{"id": 1, "name": "circle"}, {"id": 2, "name": "square"}]
     assert card["inputs"][0] == {
         "image": {"width": 640, "height": 480},
@@ -107,6 +108,7 @@ async def test_metrics_count_requests_and_jobs() -> None:
     assert 'maskd_jobs_total{model="fake",outcome="ok"} 1.0' in reply.text
     assert 'http_route="/segment"' in reply.text
     assert 'maskd_batch_size_bucket{le="1.0",model="fake"} 1.0' in reply.text
+    assert 'maskd_model_memory_bytes{device="cpu",model="fake"} 1000.0' in reply.text
 
 
 async def test_the_root_points_to_the_documents() -> None:

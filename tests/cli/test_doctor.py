@@ -1,5 +1,6 @@
 """`maskd doctor`: it says what would not work, and is right."""
 
+import re
 import socket
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def test_where_all_is_well_all_is_ok(capsys: pytest.CaptureFixture[str]) -> None
     assert all(line.startswith("ok  ") for line in said)
     loaded = [line.split()[1] for line in said if "loads and answers" in line]
     assert loaded == list(Settings().models)
+    sizes = [re.search(r"; weights take (\d+\.\d) MiB", line) for line in said[-len(loaded) :]]
+    assert all(size and 1 < float(size[1]) < 50 for size in sizes)
 
 
 def test_a_model_without_weights_is_told(

@@ -5,9 +5,11 @@ import threading
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from service.engine.engine import Engine
 from service.engine.loader import EngineStartError
+from service.engine.stats import Stats
 from service.errors import InvalidOptions, NotFound, NotReady
 from service.settings import Settings
 from tests.engine.asking import ask, engine_of
@@ -105,6 +107,13 @@ async def test_a_loaded_model_tells_what_it_is() -> None:
     )
     assert model.categories == CATEGORIES
     await engine.aclose()
+
+
+def test_what_torch_holds_of_a_device_is_read_when_somebody_looks() -> None:
+    registry, held = CollectorRegistry(), [5]
+    Stats(registry).watch_device("fake:0", lambda: held[0])
+    held[0] = 7
+    assert registry.get_sample_value("maskd_device_memory_bytes", {"device": "fake:0"}) == 7
 
 
 async def test_models_are_found_by_task_and_by_name() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.layers.inference import run_in_buckets
+from models.layers.inference import nbytes, run_in_buckets
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -34,3 +34,11 @@ def test_a_lost_answer_is_noticed() -> None:
 def test_what_is_no_picture_is_refused_before_anything_runs() -> None:
     with pytest.raises(ValueError, match=r"\[h, w, 3\] uint8 expected"):
         run_in_buckets([picture(1, 1), np.zeros((4, 4))], rounded, lambda bucket: bucket)
+
+
+def test_what_a_network_holds_is_counted_once_and_in_its_own_precision() -> None:
+    shared = torch.nn.Linear(4, 3)
+    network = torch.nn.Sequential(shared, torch.nn.BatchNorm1d(3), shared)
+    counter = 8  # of the norm, an integer
+    assert nbytes(network) == 4 * (4 * 3 + 3 + 4 * 3) + counter
+    assert nbytes(network.half()) == 2 * (4 * 3 + 3 + 4 * 3) + counter

@@ -27,6 +27,6 @@ def test_loading_a_full_size_model_needs_hardly_more_than_its_size(tmp_path: Pat
         timeout=300,
     )
     peak, size, has_compiler = told.stdout.split()
-    assert int(peak) <= 1.2 * int(size)
+    assert 0.95 * int(size) <= int(peak) <= 1.2 * int(size)
     assert int(size) == pytest.approx(converted.stat().st_size, rel=0.02)
     assert has_compiler == "False"
