@@ -86,6 +86,9 @@ class FakeLoader:
         self._models = dict(models)
         self._tasks = dict(tasks or {})
 
+    def variant(self, name: str) -> str:
+        return name
+
     def task(self, name: str) -> str:
         if name not in self._models:
             raise KeyError(name)

@@ -10,9 +10,11 @@ _EXAMPLE_SIZES = ((640, 480), (1920, 1080), (3000, 4000))  # width, height
 
 def describe(model: ModelStatus, settings: Settings) -> ModelReply:
     """Return the card of one loaded model."""
-    variant = zoo.available().get(model.name)
+    variant = zoo.available().get(model.variant)
+    published = variant if model.name == model.variant else None  # weights of one's own are not
     return ModelReply(
         name=model.name,
+        variant=model.variant,
         task=model.task,
         family=variant.family if variant else None,
         state=model.state,
@@ -20,8 +22,8 @@ def describe(model: ModelStatus, settings: Settings) -> ModelReply:
         dtype=settings.dtype,
         memory_bytes=dict(model.memory_bytes),
         licence=variant.licence if variant else None,
-        score=variant.score if variant else None,
-        checkpoint=variant.checkpoint if variant else None,
+        score=published.score if published else None,
+        checkpoint=published.checkpoint if published else None,
         categories=[
             CategoryReply(id=category.id, name=category.name)
             for category in model.categories.values()

@@ -150,6 +150,9 @@ class ModelReply(_Reply):
     """One loaded model."""
 
     name: str
+    variant: Annotated[
+        str, Field(description="Whose network it has; its name, unless its weights are your own.")
+    ]
     task: str
     family: str | None
     state: Literal["ready", "failed"]
@@ -158,9 +161,11 @@ class ModelReply(_Reply):
     memory_bytes: Annotated[
         dict[str, int], Field(description="What its weights take, on each device.")
     ]
-    licence: Annotated[str | None, Field(description="Of the weights.")]
-    score: Annotated[str | None, Field(description="As published.")]
-    checkpoint: Annotated[str | None, Field(description="Where the weights are published.")]
+    licence: Annotated[str | None, Field(description="Of the variant's weights.")]
+    score: Annotated[str | None, Field(description="As published; null for your own weights.")]
+    checkpoint: Annotated[
+        str | None, Field(description="Where the weights are published; null for your own.")
+    ]
     categories: list[CategoryReply]
     prompts: Annotated[
         list[Literal["mask", "box"]],

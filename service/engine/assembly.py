@@ -92,7 +92,7 @@ class Assembly:
         except ValueError as error:
             raise EngineStartError(str(error)) from error
         try:
-            task = self._loader.task(name)
+            variant, task = self._loader.variant(name), self._loader.task(name)
             _log.info("%s is being loaded", name)
             predictors = await asyncio.gather(
                 *(asyncio.to_thread(self._loader.load, name, device) for device in devices)
@@ -112,7 +112,7 @@ class Assembly:
         seconds = round(self._clock.now() - began, 3)
         where = ", ".join(devices)
         _log.info("%s is loaded on %s", name, where, extra={"fields": {"seconds": seconds}})
-        return self._assemble(name, task, predictors[0], replicas)
+        return self._assemble(name, variant, task, predictors[0], replicas)
 
     def close(self) -> None:
         """Let the threads go; those that run a pass end with it."""
@@ -160,7 +160,12 @@ class Assembly:
         return Replica(_forward(predictor), device=device, thread=thread, clock=self._clock)
 
     def _assemble(
-        self, name: str, task: str, predictor: Predictor, replicas: Sequence[Replica[Any, Any]]
+        self,
+        name: str,
+        variant: str,
+        task: str,
+        predictor: Predictor,
+        replicas: Sequence[Replica[Any, Any]],
     ) -> Loaded:
         """Put bounds and queues in front of the replicas: one queue, or one a lane."""
         stats = ModelStats(self._stats, name)
@@ -173,7 +178,7 @@ class Assembly:
         queue = partial(self._queue, admission=admission, stats=stats)
         if not isinstance(predictor, VideoPredictor):
             batcher = queue(replicas, on_lost=self._on_lost)
-            return LoadedModel(name, task, predictor, admission, batcher)
+            return LoadedModel(name, variant, task, predictor, admission, batcher)
         lanes: list[Lane] = []
 
         def lose() -> None:
@@ -184,7 +189,7 @@ class Assembly:
             build = partial(queue, [replica], of_lanes=len(replicas), on_lost=lose)
             rhythms = Rhythms(self._settings.session_gather_ms / 1e3)
             lanes.append(Lane(build, predictor.input_shape, rhythms, self._clock))
-        return LoadedTracker(name, predictor, admission, tuple(lanes))
+        return LoadedTracker(name, variant, predictor, admission, tuple(lanes))
 
     def _queue(
         self,

@@ -17,8 +17,16 @@ class EngineStartError(Exception):
 class Loader(Protocol):
     """Makes predictors from names."""
 
+    def variant(self, name: str) -> str:
+        """Return the variant whose network a model has: its own name, or what its file says.
+
+        Raises:
+            KeyError: there is no such variant.
+        """
+        ...
+
     def task(self, name: str) -> str:
-        """Return what the variant does, as the routes call it.
+        """Return what a model does, as the routes call it.
 
         Raises:
             KeyError: there is no such variant.
@@ -47,22 +55,22 @@ class ZooLoader:
         self._weights_dir = Path(settings.weights_dir)
         self._dtype = settings.dtype
 
-    def task(self, name: str) -> str:
+    def variant(self, name: str) -> str:
         """See `Loader`."""
-        return zoo.available()[self._variant(name)].task
-
-    def load(self, name: str, device: str) -> ImagePredictor | VideoPredictor:
-        """See `Loader`."""
-        return zoo.load(self._variant(name), self._checkpoint(name), device, dtype=self._dtype)
-
-    def _variant(self, name: str) -> str:
-        """The variant whose network a model has: its own name, or what its file says."""
         if name in zoo.available():
             return name
         origin = zoo.read_origin(self._weights_dir / f"{Path(name).name}.safetensors")
         if origin is None or origin.variant not in zoo.available():
             raise zoo.UnknownVariant(name)
         return origin.variant
+
+    def task(self, name: str) -> str:
+        """See `Loader`."""
+        return zoo.available()[self.variant(name)].task
+
+    def load(self, name: str, device: str) -> ImagePredictor | VideoPredictor:
+        """See `Loader`."""
+        return zoo.load(self.variant(name), self._checkpoint(name), device, dtype=self._dtype)
 
     def _checkpoint(self, name: str) -> Path | None:
         """The variant's file in the weights folder, if there is one."""

@@ -20,7 +20,8 @@ class ModelStatus:
     """A loaded model as others may see it.
 
     Attributes:
-        name: its variant.
+        name: what callers say for it.
+        variant: whose network it has; its name, unless the weights have a name of their own.
         task: what it does, as the routes call it.
         devices: where its living replicas are.
         state: "ready", or "failed" once all its devices are lost.
@@ -31,6 +32,7 @@ class ModelStatus:
     """
 
     name: str
+    variant: str
     task: str
     devices: tuple[str, ...]
     state: Literal["ready", "failed"]
@@ -62,7 +64,7 @@ class Loaded(Protocol):
 
     @property
     def name(self) -> str:
-        """Its variant."""
+        """What callers say for it."""
         ...
 
     @property
@@ -92,7 +94,8 @@ class LoadedModel:
     """An image model with its bound and its queue.
 
     Attributes:
-        name: its variant.
+        name: what callers say for it.
+        variant: whose network it has.
         task: what it does, as the routes call it.
         predictor: any of its replicas', for what does not depend on the device.
         admission: its bound.
@@ -100,6 +103,7 @@ class LoadedModel:
     """
 
     name: str
+    variant: str
     task: str
     predictor: ImagePredictor
     admission: Admission
@@ -112,6 +116,7 @@ class LoadedModel:
         state: Literal["ready", "failed"] = "ready" if devices else "failed"
         return ModelStatus(
             name=self.name,
+            variant=self.variant,
             task=self.task,
             devices=devices,
             state=state,

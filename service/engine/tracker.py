@@ -146,13 +146,15 @@ class LoadedTracker:
     """A tracker with its bound and a lane for every replica.
 
     Attributes:
-        name: its variant.
+        name: what callers say for it.
+        variant: whose network it has.
         predictor: any of its replicas', for what does not depend on the device.
         admission: its bound on frames.
         lanes: one a replica; a session stays with its own.
     """
 
     name: str
+    variant: str
     predictor: VideoPredictor
     admission: Admission
     lanes: tuple[Lane, ...]
@@ -171,6 +173,7 @@ class LoadedTracker:
         state: Literal["ready", "failed"] = "ready" if devices else "failed"
         return ModelStatus(
             name=self.name,
+            variant=self.variant,
             task=self.task,
             devices=devices,
             state=state,

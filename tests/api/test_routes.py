@@ -1,11 +1,12 @@
 """Health, models, metrics, documents: the routes around the work."""
 
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models import rle
+from models import rle, zoo
 from service.api.schemas import DetectReply, ModelsReply, SegmentReply
 from service.app import create_app
 from service.engine.engine import Engine
@@ -89,8 +90,30 @@ async def test_a_variant_of_the_zoo_tells_its_licence() -> None:
     async with running(app) as client:
         card = (await client.get("/models/mask_rcnn_r50_fpn")).json()
     assert card["family"] == "mask_rcnn"
+    assert card["variant"] == "mask_rcnn_r50_fpn"
+    assert card["score"]
     assert card["licence"]
     assert card["checkpoint"].startswith("https://")
+
+
+@pytest.mark.parametrize("variant", ["mask_rcnn_demo", "aot_demo"])
+async def test_weights_with_a_name_of_their_own_tell_what_they_are_made_of(
+    tmp_path: Path, variant: str
+) -> None:
+    included = Path(zoo.__file__).parent / "demo" / f"{variant}.safetensors"
+    zoo.convert(included, tmp_path / "street.safetensors", zoo.Origin(variant, "mine.pth", ""))
+    settings = Settings(
+        models=("street",),
+        weights_dir=str(tmp_path),
+        devices=("cpu",),
+        warm_up_sizes=("64x48",),
+    )
+    async with running(create_app(settings)) as client:
+        card = (await client.get("/models/street")).json()
+    known = zoo.available()[variant]
+    assert (card["name"], card["variant"]) == ("street", variant)
+    assert (card["family"], card["licence"]) == (known.family, known.licence)
+    assert (card["score"], card["checkpoint"]) == (None, None)
 
 
 async def test_a_model_that_is_not_loaded_is_not_found() -> None:

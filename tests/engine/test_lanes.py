@@ -37,7 +37,11 @@ class Stand:
             )
         ]
         engine._pool.fill(
-            [engine._assembly._assemble("tracker", "track", self.predictors[0], replicas)]
+            [
+                engine._assembly._assemble(
+                    "tracker", "aot_demo", "track", self.predictors[0], replicas
+                )
+            ]
         )
 
     def steps(self) -> list[int]:

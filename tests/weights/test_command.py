@@ -141,6 +141,7 @@ def test_own_weights_are_served_under_a_name_of_their_own(
         *(0, f"{DEMO} is here: serve it with MASKD_MODELS=street-1\n"),
     )
     loader = ZooLoader(Settings(weights_dir=str(folder)))
+    assert loader.variant("street-1") == DEMO
     assert loader.task("street-1") == "segment"
     assert isinstance(loader.load("street-1", "cpu"), ImagePredictor)
     status, said = run("list")
