@@ -16,10 +16,17 @@ PAGES_BY_HAND = sorted({*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "model
 FIGURE = r"\]\((?:\.\./)?(models/demo/\w+\.md)\)[^\[\]\n]*?\b(mask AP|box AP|mIoU|J&F)\s+(\d\.\d+)"
 
 
-def links(page: Path) -> list[str]:
-    """The relative links of a page, without what they point at inside."""
+def links(page: Path) -> list[tuple[Path, str]]:
+    """The relative links of a page: each its file, and the heading in it or nothing."""
     targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
-    return [target.partition("#")[0] for target in targets if "://" not in target]
+    parts = [target.partition("#") for target in targets if "://" not in target]
+    return [(page.parent / name if name else page, heading) for name, _, heading in parts]
+
+
+def headings(page: Path) -> set[str]:
+    """What links call the headings of a page."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -27,23 +34,24 @@ def test_a_generated_page_is_current(name: str) -> None:
     assert (DOCS / name).read_text() == PAGES[name](), "run make docs"
 
 
-def test_the_api_page_names_every_route_and_option() -> None:
-    page = (DOCS / "api.md").read_text()
+def test_the_guide_names_every_option() -> None:
+    guide = (DOCS / "api.md").read_text() + (DOCS / "sessions.md").read_text()
     paths = create_app(Settings()).openapi()["paths"]
     operations = [operation for methods in paths.values() for operation in methods.values()]
     parameters = [item for operation in operations for item in operation.get("parameters", ())]
     options = {item["name"] for item in parameters if item["in"] == "query"}
-    assert [name for name in (*paths, *options) if f"{name}`" not in page] == []
+    assert [name for name in options if f"`{name}`" not in guide] == []
 
 
 @pytest.mark.parametrize("page", PAGES_BY_HAND, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_link_leads_somewhere(page: Path) -> None:
-    missing = [target for target in links(page) if not (page.parent / target).exists()]
-    assert missing == []
+    assert [file for file, _ in links(page) if not file.exists()] == []
+    inside = [(file, heading) for file, heading in links(page) if heading]
+    assert [heading for file, heading in inside if heading not in headings(file)] == []
 
 
 def test_every_page_is_linked_from_an_index() -> None:
-    linked = {(index.parent / target).resolve() for index in INDICES for target in links(index)}
+    linked = {file.resolve() for index in INDICES for file, _ in links(index)}
     assert [page.name for page in DOCS.rglob("*.md") if page not in {*linked, *INDICES}] == []
 
 
