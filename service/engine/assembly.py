@@ -121,9 +121,18 @@ class Assembly:
         self._cpu_thread.shutdown(wait=False)
 
     async def release(self, name: str) -> None:
-        """Let an unloaded model's own threads go, and give its memory back to its devices."""
+        """Let an unloaded model's own threads go, and give its memory back to its devices.
+
+        A pass that still runs holds the network: it is waited for, as long as at a shutdown.
+        """
+        self._stats.forget(name)
+        own = [thread for _, thread in self._threads.get(name, ())]
+        threads = (self._cpu_thread, *own)
+        ends = [asyncio.wrap_future(thread.submit(_nothing)) for thread in threads]
+        devices = self._shut_down(name)
+        await asyncio.wait(ends, timeout=self._settings.drain_s)
         await asyncio.to_thread(gc.collect)  # a network may hold itself in a circle
-        for device in self._shut_down(name):
+        for device in devices:
             await asyncio.to_thread(device.free_memory)
 
     def _shut_down(self, name: str) -> list[Device]:
@@ -210,6 +219,10 @@ class Assembly:
             on_ran=lambda seconds, answers: admission.measure(seconds / of_lanes, answers),
             on_lost=on_lost,
         )
+
+
+def _nothing() -> None:
+    """Do nothing, once a thread has done all that it had to do before."""
 
 
 def _forward(predictor: Predictor) -> Callable[..., Sequence[Any]]:

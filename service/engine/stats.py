@@ -28,13 +28,18 @@ _OUTCOMES: dict[type[ServiceError], str] = {
 class Stats:
     """Every metric of the engine.
 
+    State: `_gauges`, all that show a model as it is now.
+
     Args:
         registry: where they are registered; one engine a registry.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._gauges: list[Gauge] = []
+
         def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"maskd_{name}", text, ["model", *labels], registry=registry)
+            self._gauges.append(Gauge(f"maskd_{name}", text, ["model", *labels], registry=registry))
+            return self._gauges[-1]
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"maskd_{name}", text, ["model", *labels], registry=registry)
@@ -64,6 +69,11 @@ class Stats:
             ["device"],
             registry=registry,
         )
+
+    def forget(self, model: str) -> None:
+        """Show no more how a model is, and hold nothing that reads it; what was counted stays."""
+        for gauge in self._gauges:
+            gauge.remove_by_labels({"model": model})
 
     def watch_device(self, device: str, nbytes: Reading) -> None:
         """Show what is held of a device's memory whenever somebody looks."""

@@ -71,6 +71,14 @@ class Lane:
         """Whether its device still works."""
         return bool(self.batcher.devices)
 
+    def check_open(self) -> None:
+        """Do nothing while a session can be here.
+
+        Raises:
+            NotReady: none can any more.
+        """
+        self.batcher.check_open()
+
     async def start(
         self, frame: Frame, objects: Objects, deadline: float
     ) -> Answer[tuple[TrackState, TrackStep]]:
@@ -191,7 +199,7 @@ class LoadedTracker:
             NotReady: all devices are lost.
             Overloaded: there is no room.
         """
-        self.choose_lane({}).batcher.check_open()
+        self.choose_lane({}).check_open()
         with self.admission.room(pixels, left_s):
             yield
 

@@ -78,9 +78,10 @@ async def test_what_waits_for_a_model_that_is_let_go_is_refused() -> None:
         gate.close()
         first = asyncio.ensure_future(client.segment(png(), model="second"))
         await asyncio.to_thread(gate.wait_arrival)
-        assert (await change(client, unload="second")).status_code == 200
+        unload = asyncio.ensure_future(change(client, unload="second"))
         reply = await first
         gate.open()
+        assert names(await unload) == ["first"]
         assert (reply.status_code, reply.json()["detail"]) == (503, "The model was unloaded.")
 
 

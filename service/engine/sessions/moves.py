@@ -69,6 +69,7 @@ class Moves:
         told = await self._prompting.tell(new_objects, frame, tracker, {}, ticket.deadline)
         lane = tracker.choose_lane(per_lane)
         started = await _accepted(lane.start(frame, told.prompts, ticket.deadline))
+        lane.check_open()  # its model may have gone between the answer and now
         state, step = started.output
         session_id = secrets.token_hex(16)
         answer = FrameAnswer(
@@ -119,6 +120,7 @@ class Moves:
             restored = await lane.restore(snapshot.tensors, math.inf)
         except Unacceptable as refusal:
             raise SnapshotUnusable("The snapshot is another network's.") from refusal
+        lane.check_open()
         return Session(
             record.session_id,
             lane=lane,
