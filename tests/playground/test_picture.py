@@ -79,6 +79,47 @@ def test_pointing_at_an_object_or_its_row_tells_its_name(page: Page, address: st
     assert rows.first.get_attribute("class") == "row lit"
 
 
+def test_a_tap_tells_an_objects_name_also_once_the_finger_is_gone(page: Page, address: str) -> None:
+    choose(page, "picture", SAMPLE)
+    answered(page)
+    x, y, width, height = ask(address, "segment")["instances"][0]["bbox"]
+    canvas = page.locator("#picture canvas")
+    box = canvas.bounding_box()
+    assert box is not None
+    scale = box["width"] / SIZE[1]
+    where = {
+        "clientX": box["x"] + (x + width / 2) * scale,
+        "clientY": box["y"] + (y + height / 2) * scale,
+        "pointerType": "touch",
+    }
+    for kind in ("pointerdown", "pointerup", "pointerleave"):
+        canvas.dispatch_event(kind, where)
+    expect(page.locator("#picture .results .lit")).to_have_count(1)
+
+
+def test_nothing_is_offered_that_needs_a_picture_before_there_is_one(page: Page) -> None:
+    for tab in ("picture", "video"):
+        page.locator(f"#{tab}-tab").click()
+        expect(page.locator(f"#{tab} .empty")).to_be_visible()
+        for part in (".results", ".actions", ".another"):
+            expect(page.locator(f"#{tab} {part}")).to_be_hidden()
+
+
+def test_columns_that_an_answer_does_not_have_are_not_headed(page: Page) -> None:
+    choose(page, "picture", SAMPLE)
+    heads = page.locator("#picture .columns :visible")
+    for task, columns in [
+        ("Segment", ["Found", "Score", "Area"]),
+        ("Semantic", ["Found", "Area"]),
+        ("Detect", ["Found", "Score"]),
+    ]:
+        page.get_by_text(task, exact=True).click()
+        expect(heads).to_have_text(columns)
+        answered(page)
+        cells = page.locator("#picture .results li").first.locator(".name, .number")
+        expect(cells).to_have_count(len(columns))
+
+
 def test_the_slider_wipes_from_the_refined_to_the_coarse_answer(page: Page) -> None:
     page.get_by_text("Semantic", exact=True).click()
     choose(page, "picture", SAMPLE)
@@ -98,6 +139,9 @@ def test_boxes_are_drawn_with_the_pointer_and_with_keys(page: Page) -> None:
     choose(page, "picture", SAMPLE)
     answered(page)
     page.get_by_label("Only in boxes that I draw").check()
+    expect(page.locator("#picture .notice")).to_have_text("Draw a box around each object.")
+    expect(page.locator("#picture .answer")).to_be_hidden()
+    plain = pixels(page, "picture", SIZE)
     canvas = page.locator("#picture canvas")
     box = canvas.bounding_box()
     assert box is not None
@@ -110,6 +154,7 @@ def test_boxes_are_drawn_with_the_pointer_and_with_keys(page: Page) -> None:
     drawn = json.loads(httpx.URL(asked.value.url).params["boxes"])
     assert drawn[0] == pytest.approx([110, 160, 170, 170], abs=1)
     answered(page)
+    assert changed(plain, pixels(page, "picture", SIZE))[160, 111:280].mean() > 0.9  # its upper edge
     canvas.focus()
     with page.expect_request("**/segment?*") as asked:
         for key in ("Enter", "ArrowRight", "Shift+ArrowDown", "Enter"):
@@ -119,6 +164,9 @@ def test_boxes_are_drawn_with_the_pointer_and_with_keys(page: Page) -> None:
     assert by_keys == pytest.approx([195 + step, 180, 130, 120 + step], abs=0.1)
     answered(page)
     expect(page.locator("#picture .results [data-id]")).to_have_count(2)
+    page.get_by_role("button", name="Clear boxes").click()
+    expect(page.locator("#picture .answer")).to_be_hidden()
+    assert not changed(plain, pixels(page, "picture", SIZE)).any()
 
 
 def test_the_keyboard_alone_gets_an_answer(page: Page) -> None:
@@ -128,6 +176,7 @@ def test_the_keyboard_alone_gets_an_answer(page: Page) -> None:
             break
     page.keyboard.press("Enter")
     answered(page)
+    expect(page.locator("#picture canvas")).to_be_focused()
     page.locator("[name=task]:checked").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#picture .wipe:not([hidden])")

@@ -37,9 +37,16 @@ export class Controls {
     return find(this.root, "[name=task]:checked").value;
   }
 
-  /** @returns {boolean} whether there is enough to ask */
-  get isReady() {
-    return Boolean(this.model.value) && (!this.boxSwitch.checked || this.boxes.length > 0);
+  /** @returns {string} what has to come before anything can be asked; nothing if nothing has */
+  get lacks() {
+    if (!this.model.value) return "No network for pictures is loaded; MASKD_MODELS says which are.";
+    if (this.boxSwitch.checked && !this.boxes.length) return "Draw a box around each object.";
+    return "";
+  }
+
+  /** @returns {Box[]} those that are asked about */
+  get drawn() {
+    return this.boxSwitch.checked ? this.boxes : [];
   }
 
   /** @returns {import("../service/calls.js").Options} of the request */

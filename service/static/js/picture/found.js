@@ -44,14 +44,16 @@ export function toMarks(reply) {
  * @param {any} reply
  */
 export function toRow(one, mark, { image }) {
-  const share = one.area === undefined ? "" : percent(one.area / (image.width * image.height));
   const chip = make("span", { className: "chip", "aria-hidden": "true" });
   chip.style.background = mark.colour;
   const parts = [chip, make("span", { className: "name" }, one.label)];
   if (one.score !== undefined) {
     parts.push(make("span", { className: "number", title: "score" }, percent(one.score)));
   }
-  parts.push(make("span", { className: "number soft", title: "share of the picture" }, share));
+  if (one.area !== undefined) {
+    const share = percent(one.area / (image.width * image.height));
+    parts.push(make("span", { className: "number soft", title: "share of the picture" }, share));
+  }
   return make("li", {}, make("button", { type: "button", className: "row", dataset: { id: mark.id } }, ...parts));
 }
 

@@ -4,7 +4,8 @@ import { find, make, show } from "../page/dom.js";
 import { acceptFiles } from "../page/drop.js";
 import { Notice } from "../page/notice.js";
 import { askPicture } from "../service/calls.js";
-import { BoxTool } from "../stage/boxes.js";
+import { toProblem } from "../service/problems.js";
+import { BoxTool, drawDashed } from "../stage/boxes.js";
 import { Stage } from "../stage/stage.js";
 import { Controls } from "./controls.js";
 import { foundIn, toMarks, toRow } from "./found.js";
@@ -25,7 +26,10 @@ export class PictureTab {
     this.notice = new Notice(find(root, ".notice"));
     this.controls = new Controls(find(root, ".controls"), models, () => this.#ask());
     this.boxTool = new BoxTool(this.stage, (box) => this.controls.addBox(box));
-    this.stage.drawTool = (context, zoom) => this.boxTool.draw(context, zoom);
+    this.stage.drawTool = (context, zoom) => {
+      for (const box of this.controls.drawn) drawDashed(context, box, zoom, this.stage.unit);
+      this.boxTool.draw(context, zoom);
+    };
     this.controls.onBoxes = (isOn) => this.#turnBoxes(isOn);
     /** @type {import("./opening.js").Opened | null} */
     this.picture = null;
@@ -45,16 +49,22 @@ export class PictureTab {
    */
   async open(file) {
     try {
-      this.picture = await openPicture(file);
+      const picture = await openPicture(file);
+      this.controls.clearBoxes();
+      await this.#take(picture);
     } catch (error) {
       this.notice.fail(error);
-      return;
     }
-    this.root.dataset.state = "loaded";
-    find(this.root, ".file-name").textContent = file.name;
+  }
+
+  /** @param {import("./opening.js").Opened} picture */
+  async #take(picture) {
+    const isFirst = find(this.root, ".empty").contains(document.activeElement);
+    this.picture = picture;
     this.#forget();
-    this.controls.clearBoxes();
-    this.stage.show(this.picture.bitmap);
+    find(this.root, ".file-name").textContent = [picture.name, picture.note].filter(Boolean).join(", ");
+    this.stage.show(picture.bitmap);
+    if (isFirst) this.stage.canvas.focus(); // what had the focus is hidden now
     await this.#ask();
   }
 
@@ -84,10 +94,15 @@ export class PictureTab {
 
   async #ask() {
     const { picture, controls } = this;
-    if (!picture || !controls.isReady) return;
+    if (!picture) return;
     this.abort.abort();
     this.abort = new AbortController();
     const { signal } = this.abort;
+    this.notice.tell(controls.lacks);
+    if (controls.lacks) {
+      this.#forget();
+      return;
+    }
     const { task, options } = controls;
     this.root.dataset.busy = "";
     this.notice.busy(`Asking ${options.model}…`);
@@ -134,6 +149,7 @@ export class PictureTab {
     show(find(this.root, ".wipe"), false);
     find(this.root, ".results").replaceChildren();
   }
+    find(this.root, ".answer").dataset.task = answer.task;
 
   #wipe() {
     const share = Number(find(this.root, ".wipe input").value) / 100;
@@ -143,6 +159,7 @@ export class PictureTab {
 
   /** @param {boolean} isOn */
   #turnBoxes(isOn) {
+    delete this.root.dataset.busy;
     this.boxTool.turn(isOn);
     this.stage.canvas.classList.toggle("drawing", isOn);
   }

@@ -38,18 +38,7 @@ export class BoxTool {
    * @param {number} zoom
    */
   draw(context, zoom) {
-    if (!this.draft) return;
-    const [x, y, width, height] = this.draft.map((side) => side * zoom);
-    const { unit } = this.stage;
-    context.save();
-    context.lineWidth = 2 * unit;
-    for (const [colour, offset] of [["#000", 0], ["#fff", 6]]) {
-      context.setLineDash([6 * unit, 6 * unit]);
-      context.lineDashOffset = Number(offset) * unit;
-      context.strokeStyle = String(colour);
-      context.strokeRect(x, y, width, height);
-    }
-    context.restore();
+    if (this.draft) drawDashed(context, this.draft, zoom, this.stage.unit);
   }
 
   /** @param {PointerEvent} event */
@@ -105,6 +94,26 @@ export class BoxTool {
     } else return;
     event.preventDefault();
   }
+}
+
+/**
+ * Draw a box in dashes that are seen on every colour.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Box} box
+ * @param {number} zoom canvas pixels a picture pixel
+ * @param {number} unit canvas pixels a CSS pixel
+ */
+export function drawDashed(context, box, zoom, unit) {
+  const [x, y, width, height] = box.map((side) => side * zoom);
+  context.save();
+  context.lineWidth = 2 * unit;
+  context.setLineDash([6 * unit, 6 * unit]);
+  for (const [colour, offset] of [["#000", 0], ["#fff", 6]]) {
+    context.lineDashOffset = Number(offset) * unit;
+    context.strokeStyle = String(colour);
+    context.strokeRect(x, y, width, height);
+  }
+  context.restore();
 }
 
 /**

@@ -20,7 +20,7 @@ import { Shape } from "../masks/shape.js";
  * @property {number} unit canvas pixels a CSS pixel
  * @property {number} opacity of masks
  * @property {number | null} lit id of the mark that stands out
- * @property {boolean} hasCaptions on all marks; else on the one that stands out
+ * @property {boolean} hasCaptions on all marks; else on boxes and on the one that stands out
  */
 
 /**
@@ -33,7 +33,7 @@ export function drawMarks(context, marks, style) {
   const drawn = marks.filter((mark) => !mark.isQuiet || mark.id === style.lit).reverse();
   for (const mark of drawn) drawMark(context, mark, style);
   for (const mark of drawn) {
-    if (style.hasCaptions || mark.id === style.lit) drawCaption(context, mark, style);
+    if (style.hasCaptions || !mark.shape || mark.id === style.lit) drawCaption(context, mark, style);
   }
 }
 
@@ -49,7 +49,7 @@ function drawMark(context, mark, { zoom, unit, opacity, lit }) {
     mark.shape.tint(context, zoom, opacity * (isLit ? 1.5 : isFaint ? 0.5 : 1));
     mark.shape.outline(context, zoom, Math.max(1, Math.round(unit * (isLit ? 3 : 2))));
   }
-  if (!mark.shape || isLit) drawBox(context, mark, zoom, unit * (isLit ? 2.5 : 1.5));
+  if (!mark.shape || isLit) drawBox(context, mark, zoom, unit * (isLit ? 3.5 : 2.5));
 }
 
 /**
@@ -61,8 +61,9 @@ function drawMark(context, mark, { zoom, unit, opacity, lit }) {
 function drawBox(context, mark, zoom, width) {
   const [x, y, boxWidth, boxHeight] = mark.box.map((side) => side * zoom);
   context.save();
-  context.lineWidth = width * 2;
-  context.strokeStyle = "rgb(0 0 0 / 45%)"; // keeps the line visible on its own colour
+  context.lineJoin = "round";
+  context.lineWidth = width * 1.8;
+  context.strokeStyle = "rgb(255 255 255 / 75%)"; // keeps the line visible on its own colour
   context.strokeRect(x, y, boxWidth, boxHeight);
   context.lineWidth = width;
   context.strokeStyle = mark.colour;

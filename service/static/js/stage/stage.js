@@ -29,7 +29,10 @@ export class Stage {
     this.onPoint = () => {};
     this.isDue = false;
     canvas.addEventListener("pointermove", (event) => this.#point(event));
-    canvas.addEventListener("pointerleave", () => this.onPoint(null));
+    canvas.addEventListener("pointerdown", (event) => this.#point(event));
+    canvas.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch") this.onPoint(null); // fingers leave to let one see
+    });
     new ResizeObserver(() => this.redraw()).observe(canvas);
   }
 
