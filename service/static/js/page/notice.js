@@ -3,6 +3,8 @@
 import { toProblem } from "../service/problems.js";
 import { find, make } from "./dom.js";
 
+/** @typedef {{label: string, act: () => void}} Remedy a button, and what it does */
+
 export class Notice {
   /** @param {HTMLElement} root an element of the class `notice`, announced by screen readers */
   constructor(root) {
@@ -20,23 +22,22 @@ export class Notice {
   }
 
   /**
-   * Say what went wrong.
+   * Say what went wrong, and offer what may help.
    * @param {unknown} error
-   * @param {(() => void) | null} [retry] what a button shall do
+   * @param {(() => void) | null} [retry] the same once more; offered only where that may help
+   * @param {Remedy | null} [remedy] something else
    */
-  fail(error, retry = null) {
+  fail(error, retry = null, remedy = null) {
     const problem = toProblem(error);
     const parts = [make("h3", {}, problem.title), make("p", {}, problem.detail)];
     if (problem.hint) parts.push(make("p", {}, problem.hint));
-    if (retry) {
-      const button = make("button", { type: "button", className: "quiet" }, "Try again");
-      button.addEventListener("click", retry);
-      parts.push(button);
-    }
+    if (remedy) parts.push(offer(remedy));
+    if (retry && problem.canRetry) parts.push(offer({ label: "Try again", act: retry }));
     if (problem.requestId) {
       parts.push(make("p", { className: "fine" }, `Request ${problem.requestId}`));
     }
     this.#set("failed", ...parts);
+    this.root.scrollIntoView({ block: "nearest" });
   }
 
   /** Say nothing. */
@@ -52,6 +53,13 @@ export class Notice {
     this.root.dataset.state = state;
     this.root.replaceChildren(...parts);
   }
+}
+
+/** @param {Remedy} remedy */
+function offer({ label, act }) {
+  const button = make("button", { type: "button", className: "quiet" }, label);
+  button.addEventListener("click", act);
+  return button;
 }
 
 /**

@@ -4,8 +4,15 @@ import { make } from "../page/dom.js";
 import { encodeCanvas } from "../page/files.js";
 import { Problem } from "../service/problems.js";
 
-/** @typedef {{name: string, blob: Blob, bitmap: ImageBitmap}} Opened */
+/**
+ * @typedef {Object} Opened
+ * @property {string} name of its file
+ * @property {Blob} blob as it is sent
+ * @property {ImageBitmap} bitmap
+ * @property {string} note in what it is sent otherwise than it was chosen; nothing if in nothing
+ */
 
+const QUALITY = 0.92;
 const READ = ["image/jpeg", "image/png", "image/webp", "image/bmp"];
 
 /**
@@ -21,13 +28,44 @@ export async function openPicture(file) {
     const detail = `The browser cannot show ${file.name}. It may be no picture, or be damaged.`;
     throw new Problem("The picture cannot be opened", detail);
   }
-  const blob = READ.includes(file.type) ? file : await toPng(bitmap);
-  return { name: file.name || "picture.png", blob, bitmap };
+  const opened = { name: file.name || "picture.png", blob: file, bitmap, note: "" };
+  return READ.includes(file.type) ? opened : asPng(opened);
 }
 
-/** @param {ImageBitmap} bitmap */
-function toPng(bitmap) {
-  const canvas = make("canvas", { width: bitmap.width, height: bitmap.height });
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  return encodeCanvas(canvas, "image/png");
+/**
+ * Return a picture whose pixels are sent as PNG.
+ * @param {Opened} opened
+ * @returns {Promise<Opened>}
+ */
+export async function asPng(opened) {
+  const blob = await encodeCanvas(drawn(opened.bitmap, 1), "image/png");
+  return { ...opened, blob, note: "sent as PNG" };
+}
+
+/**
+ * Return a smaller picture, which is sent as JPEG.
+ * @param {Opened} opened
+ * @param {number} share of its pixels that may be left
+ * @returns {Promise<Opened>}
+ */
+export async function asSmaller(opened, share) {
+  const canvas = drawn(opened.bitmap, Math.sqrt(share));
+  const blob = await encodeCanvas(canvas, "image/jpeg", QUALITY);
+  const note = `made smaller, to ${canvas.width}x${canvas.height}`;
+  return { ...opened, blob, bitmap: await createImageBitmap(canvas), note };
+}
+
+/**
+ * @param {ImageBitmap} bitmap
+ * @param {number} scale
+ * @returns {HTMLCanvasElement}
+ */
+function drawn(bitmap, scale) {
+  const width = Math.max(1, Math.floor(bitmap.width * scale));
+  const height = Math.max(1, Math.floor(bitmap.height * scale));
+  const canvas = make("canvas", { width, height });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, width, height);
+  return canvas;
 }

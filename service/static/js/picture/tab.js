@@ -10,6 +10,7 @@ import { Stage } from "../stage/stage.js";
 import { Controls } from "./controls.js";
 import { foundIn, toMarks, toRow } from "./found.js";
 import { openPicture } from "./opening.js";
+import { remedyFor } from "./remedies.js";
 import { offerAnswer } from "./taking.js";
 
 const SAMPLE = "static/samples/figures.jpg";
@@ -97,12 +98,12 @@ export class PictureTab {
     if (!picture) return;
     this.abort.abort();
     this.abort = new AbortController();
-    const { signal } = this.abort;
     this.notice.tell(controls.lacks);
     if (controls.lacks) {
       this.#forget();
       return;
     }
+    const { signal } = this.abort;
     const { task, options } = controls;
     this.root.dataset.busy = "";
     this.notice.busy(`Asking ${options.model}…`);
@@ -116,9 +117,25 @@ export class PictureTab {
     } catch (error) {
       if (signal.aborted) return;
       this.#forget();
-      this.notice.fail(error, () => this.#ask());
+      this.#fail(error, picture);
     }
     delete this.root.dataset.busy;
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {import("./opening.js").Opened} picture
+   */
+  #fail(error, picture) {
+    const remedy = remedyFor(toProblem(error), picture);
+    const act = async () => {
+      try {
+        if (remedy) await this.#take(await remedy.change());
+      } catch (another) {
+        this.notice.fail(another);
+      }
+    };
+    this.notice.fail(error, () => this.#ask(), remedy && { label: remedy.label, act });
   }
 
   /**
@@ -132,6 +149,7 @@ export class PictureTab {
     this.stage.opacity = answer.task === "semantic" ? 0.6 : 0.42;
     this.stage.setMarks(marks);
     this.root.dataset.state = "answered";
+    find(this.root, ".answer").dataset.task = answer.task;
     const found = foundIn(answer.reply);
     const rows = found.map((one, index) => toRow(one, marks[index], answer.reply));
     const none = make("li", { className: "none" }, "Nothing was found. A lower threshold may help.");
@@ -141,6 +159,7 @@ export class PictureTab {
   }
 
   #forget() {
+    delete this.root.dataset.busy;
     this.answer = null;
     this.stage.wipe = null;
     this.stage.setMarks([]);
@@ -149,7 +168,6 @@ export class PictureTab {
     show(find(this.root, ".wipe"), false);
     find(this.root, ".results").replaceChildren();
   }
-    find(this.root, ".answer").dataset.task = answer.task;
 
   #wipe() {
     const share = Number(find(this.root, ".wipe input").value) / 100;
@@ -159,7 +177,6 @@ export class PictureTab {
 
   /** @param {boolean} isOn */
   #turnBoxes(isOn) {
-    delete this.root.dataset.busy;
     this.boxTool.turn(isOn);
     this.stage.canvas.classList.toggle("drawing", isOn);
   }

@@ -41,11 +41,11 @@ export function offerAnswer(root, stage, notice, current) {
     });
   };
   offer("curl", async ({ task, picture, options }, button) => {
-    await copy(pictureCurl(task, picture.name, options));
+    await copy(pictureCurl(task, picture, options));
     confirmOn(button, "Copied");
   });
   offer("python", async ({ task, picture, options }, button) => {
-    await copy(picturePython(task, picture.name, options));
+    await copy(picturePython(task, picture, options));
     confirmOn(button, "Copied");
   });
   offer("coco", ({ reply, picture }) => {

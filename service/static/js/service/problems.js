@@ -1,21 +1,32 @@
 /** Errors of the service, in words for people. */
 
+const GATEWAYS = new Set([429, 502, 503, 504]); // of proxies before the service, which say no more
+
 const HINTS = new Map([
   ["overloaded", "Many others ask at the moment."],
   ["not-ready", "The models are still being loaded, or the service is about to stop."],
-  ["too-large", "Try a smaller picture."],
   ["unreadable-image", "JPEG, PNG, WebP, BMP and TIFF are read."],
-  ["out-of-memory", "Try a smaller picture."],
-  ["session-gone", "Start anew to go on."],
   ["too-many-sessions", "Others are following objects; their sessions end by themselves."],
 ]);
+
+/**
+ * What the service says besides words.
+ * @typedef {Object} Facts
+ * @property {number} [status]
+ * @property {string} [code]
+ * @property {boolean} [retryable]
+ * @property {string} [request_id]
+ * @property {number} [retry_after_s]
+ * @property {number} [limit]
+ * @property {number} [actual]
+ */
 
 /** What went wrong, as the page tells it. */
 export class Problem extends Error {
   /**
    * @param {string} title what kind of thing happened
    * @param {string} detail what happened in this case
-   * @param {{code?: string, request_id?: string, retry_after_s?: number}} [facts]
+   * @param {Facts} [facts]
    */
   constructor(title, detail, facts = {}) {
     super(detail);
@@ -23,6 +34,10 @@ export class Problem extends Error {
     this.detail = detail;
     this.code = facts.code ?? "";
     this.requestId = facts.request_id ?? "";
+    this.status = facts.status ?? 0;
+    this.canRetry = facts.retryable ?? GATEWAYS.has(this.status);
+    /** How much less there should have been, as a share of what there was. */
+    this.share = facts.limit && facts.actual ? facts.limit / facts.actual : null;
     const wait = facts.retry_after_s ? `Try again in ${facts.retry_after_s} s.` : "";
     this.hint = [HINTS.get(this.code), wait].filter(Boolean).join(" ");
   }
@@ -36,7 +51,7 @@ export class Problem extends Error {
 export function toProblem(error) {
   if (error instanceof Problem) return error;
   if (error instanceof TypeError && /fetch|network/i.test(error.message)) {
-    return new Problem("The service does not answer", "Is it still running?");
+    return new Problem("The service does not answer", "Is it still running?", { retryable: true });
   }
   return new Problem("That did not work", error instanceof Error ? error.message : String(error));
 }
@@ -50,5 +65,7 @@ export async function readProblem(reply) {
   const body = await reply.json().catch(() => ({}));
   const wait = Number(reply.headers.get("retry-after")) || undefined;
   const title = body.title ?? `The service answered ${reply.status}`;
-  return new Problem(title, body.detail ?? reply.statusText, { ...body, retry_after_s: wait });
+  return new Problem(title, body.detail ?? reply.statusText, {
+    status: reply.status, retry_after_s: wait, ...body,
+  });
 }

@@ -21,14 +21,25 @@ function python(value) {
 }
 
 /**
+ * @typedef {Object} Picture
+ * @property {string} name of its file
+ * @property {string} note in what the page sent it otherwise than it is
+ */
+
+/** @param {Picture} picture @returns {string} a line that says what a copy does otherwise */
+function remark({ note }) {
+  return note ? `# On the page it was ${note}.\n` : "";
+}
+
+/**
  * @param {string} task
- * @param {string} name of the picture's file
+ * @param {Picture} picture
  * @param {Options} options
  * @returns {string} the same request for curl
  */
-export function pictureCurl(task, name, options) {
+export function pictureCurl(task, picture, options) {
   const fields = Object.entries(options).map(([key, value]) => ` -F ${shell(`${key}=${value}`)}`);
-  return `curl -F ${shell(`image=@${name}`)}${fields.join("")} ${address()}/${task}\n`;
+  return `${remark(picture)}curl -F ${shell(`image=@${picture.name}`)}${fields.join("")} ${address()}/${task}\n`;
 }
 
 const FOUND = new Map([
@@ -39,19 +50,19 @@ const FOUND = new Map([
 
 /**
  * @param {string} task
- * @param {string} name of the picture's file
+ * @param {Picture} picture
  * @param {Options} options
  * @returns {string} the same request with the Python client
  */
-export function picturePython(task, name, options) {
+export function picturePython(task, picture, options) {
   const [members, shown] = FOUND.get(task) ?? ["", ""];
   const given = Object.entries(options).map(([key, value]) => {
     return `, ${key}=${python(key === "boxes" ? JSON.parse(String(value)) : value)}`;
   });
-  return `from service.client import Client
+  return `${remark(picture)}from service.client import Client
 
 with Client(${python(address())}) as client:
-    reply = client.${task}(${python(name)}${given.join("")})
+    reply = client.${task}(${python(picture.name)}${given.join("")})
 
 for one in reply.${members}:
     print(${shown})
