@@ -3,12 +3,15 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from docs.samples import sample_clip, write_clip
 from service.child import running
+from tests.playground.filming import FRAMES
 from tests.playground.looking import WAIT_MS, Watch
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")  # of Debian, Alpine, hosted machines
@@ -41,6 +44,21 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.webm"
+    write_clip(sample_clip(FRAMES), path)
+    return path
+
+
+@pytest.fixture
+def long_clip(tmp_path: Path) -> Path:
+    """A clip of 60 frames: time enough to do something meanwhile."""
+    path = tmp_path / "long.webm"
+    write_clip(sample_clip(60), path)
+    return path
 
 
 @pytest.fixture

@@ -50,6 +50,15 @@ def choose(page: Page, tab: str, path: Path | str) -> None:
     page.locator(f"#{tab} input[type=file]").first.set_input_files(path)
 
 
+def drop(page: Page, at: tuple[float, float], path: Path) -> None:
+    """Let a file fall on the page, as from a folder's window."""
+    devtools = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        place = {"type": kind, "x": at[0], "y": at[1], "data": data}
+        devtools.send("Input.dispatchDragEvent", place)
+
+
 def pixels(page: Page, tab: str, size: tuple[int, int]) -> npt.NDArray[np.int16]:
     """Return what the stage shows: [h, w, 3], one sample at the middle of each picture pixel.
 

@@ -28,6 +28,19 @@ COLOUR = """async id => {
   context.fillRect(0, 0, 1, 1);
   return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }"""
+REMOVE = """async () => {
+  const { Targets } = await import(new URL("static/js/video/targets.js", location.href).href);
+  const nothing = () => {};
+  const told = { onChoose: nothing, onName: nothing, onRemove: nothing };
+  const targets = new Targets(document.createElement("ul"), told);
+  const object = (id) => ({ id, label: null, score: 1, bbox: [0, 0, 1, 1], visible: true });
+  targets.follow([object(1), object(2), object(3)]);
+  targets.remove(1);
+  targets.remove(3);
+  targets.follow([object(1), object(2), object(3)]);
+  const known = [...targets.all.keys()];
+  return [known, targets.draw({ box: [0, 0, 1, 1] }).id - 1];
+}"""
 ZIP = """async files => {
   const { zip } = await import(new URL("static/js/page/zip.js", location.href).href);
   const blob = zip(files.map(([name, bytes]) => ({ name, bytes: Uint8Array.from(bytes) })));
@@ -77,6 +90,10 @@ def test_archives_are_whole(page: Page) -> None:
     with zipfile.ZipFile(io.BytesIO(bytes(written))) as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name) for name in archive.namelist()} == files
+
+
+def test_a_removed_object_stays_away_though_answers_on_their_way_know_it(page: Page) -> None:
+    assert page.evaluate(REMOVE) == [[2], 3]
 
 
 def test_colours_are_those_of_the_services_own_drawings(page: Page) -> None:

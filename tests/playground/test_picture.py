@@ -15,9 +15,16 @@ from pycocotools.coco import COCO
 from pycocotools.mask import area
 
 from models import rle
-from tests.playground.looking import ROOT, SAMPLE, changed, choose, pixels
+from tests.playground.looking import ROOT, SAMPLE, changed, choose, drop, pixels
 
 SIZE = (480, 520)
+COPY_A_PICTURE = """async () => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [90, 70];
+  canvas.getContext("2d").fillRect(0, 0, 90, 70);
+  const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+  await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+}"""
 
 
 def ask(address: str, route: str, **options: Any) -> Any:
@@ -154,7 +161,8 @@ def test_boxes_are_drawn_with_the_pointer_and_with_keys(page: Page) -> None:
     drawn = json.loads(httpx.URL(asked.value.url).params["boxes"])
     assert drawn[0] == pytest.approx([110, 160, 170, 170], abs=1)
     answered(page)
-    assert changed(plain, pixels(page, "picture", SIZE))[160, 111:280].mean() > 0.9  # its upper edge
+    upper_edge = changed(plain, pixels(page, "picture", SIZE))[160, 111:280]
+    assert upper_edge.mean() > 0.9
     canvas.focus()
     with page.expect_request("**/segment?*") as asked:
         for key in ("Enter", "ArrowRight", "Shift+ArrowDown", "Enter"):
@@ -196,6 +204,7 @@ def test_a_service_that_does_not_answer_can_be_asked_again(page: Page) -> None:
 def test_a_picture_that_is_too_large_is_offered_to_be_sent_smaller(
     page: Page, tmp_path: Path
 ) -> None:
+    page.set_viewport_size({"width": 1280, "height": 600})
     large = tmp_path / "large.png"
     Image.open(SAMPLE).resize((1300, 1200)).save(large)
     choose(page, "picture", large)
@@ -230,6 +239,20 @@ def test_a_picture_that_only_the_browser_reads_is_offered_to_be_sent_as_png(
     notice.get_by_role("button").click()
     answered(page)
     expect(page.locator("#picture .results [data-id]")).not_to_have_count(0)
+
+
+def test_pictures_are_dropped_and_pasted_whatever_tab_is_shown(page: Page) -> None:
+    page.locator("#video-tab").click()
+    drop(page, (600, 400), SAMPLE)
+    answered(page)
+    expect(page.locator("#picture-tab")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#picture .file-name")).to_have_text("sample.jpg")
+    page.locator("#video-tab").click()
+    page.evaluate(COPY_A_PICTURE)
+    with page.expect_response("**/segment?*") as asked:
+        page.keyboard.press("Control+V")
+    assert asked.value.json()["image"] == {"width": 90, "height": 70}
+    expect(page.locator("#picture .file-name")).to_have_text("image.png")
 
 
 def test_what_nothing_helps_with_is_not_offered_again(page: Page) -> None:

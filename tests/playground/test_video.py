@@ -2,22 +2,27 @@
 
 import io
 import json
-import subprocess
-import zipfile
+import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
-import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from docs.samples import sample_clip, write_clip
 from models import rle
-from models.training.scenes import render
-from tests.playground.looking import choose, pixels
+from tests.playground.filming import (
+    FRAMES,
+    box_on_the_ring,
+    copied,
+    opened,
+    run,
+    saved_frames,
+    truth,
+)
+from tests.playground.looking import changed, choose, drop, pixels
 
-FRAMES = 6
 BREAK_THE_FIRST = """() => {
   window.streams = 0;
   window.WebSocket = class extends WebSocket {
@@ -29,48 +34,6 @@ BREAK_THE_FIRST = """() => {
     }
   };
 }"""
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.webm"
-    write_clip(sample_clip(FRAMES), path)
-    return path
-
-
-def opened(page: Page, path: Path) -> None:
-    """Choose a clip and wait until its first frame is shown."""
-    page.locator("#video-tab").click()
-    choose(page, "video", path)
-    expect(page.locator("#video .notice")).to_contain_text("Draw a box")
-
-
-def truth(number: int) -> np.ndarray:
-    """Where the large ring of the clip is seen on a frame."""
-    drawn = render(sample_clip(FRAMES).frame(number))
-    return drawn.masks[int(drawn.masks.sum(axis=(1, 2)).argmax())]
-
-
-def box_on_the_ring(page: Page) -> None:
-    """Drag a box around the large ring."""
-    rows, columns = np.nonzero(truth(0))
-    stage = page.locator("#video canvas").bounding_box()
-    assert stage is not None
-    scale = stage["width"] / truth(0).shape[1]
-    corners = [(columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)]
-    (left, top), (right, bottom) = [
-        (stage["x"] + x * scale, stage["y"] + y * scale) for x, y in corners
-    ]
-    page.mouse.move(left, top)
-    page.mouse.down()
-    page.mouse.move(right, bottom, steps=2)
-    page.mouse.up()
-
-
-def saved_frames(page: Page) -> zipfile.ZipFile:
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save frames").click()
-    return zipfile.ZipFile(io.BytesIO(Path(saved.value.path()).read_bytes()))
 
 
 def iou(one: np.ndarray, other: np.ndarray) -> float:
@@ -96,18 +59,36 @@ def test_a_clip_is_followed_and_its_masks_are_seen_as_pixels(
     assert min(iou(mask, truth(number)) for number, mask in enumerate(masks)) > 0.6
     tint = np.abs(shown - np.asarray(last.convert("RGB"), dtype=np.int16)).mean(axis=2)
     assert tint[masks[-1]].mean() > 3 * tint[~masks[-1]].mean()
-    program_does_it_again(page, tmp_path, len(masks) - 1)
+    said = run(["/bin/bash", "-ec", copied(page, "curl")], tmp_path)
+    assert said.count('"frame_index":') == FRAMES - 1
 
 
-def program_does_it_again(page: Page, folder: Path, frames: int) -> None:
-    """The copied command, run where the saved frames are, follows as many frames."""
-    page.locator("#video").get_by_role("button", name="Copy as curl").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    command = page.evaluate("navigator.clipboard.readText()")
-    said = subprocess.run(  # noqa: S603 (the page's own command)
-        ["/bin/bash", "-ec", command], cwd=folder, capture_output=True, text=True, check=True
-    )
-    assert said.stdout.count('"frame_index":') == frames
+def test_the_copied_program_follows_what_was_told_in_any_way(
+    page: Page, clip: Path, tmp_path: Path
+) -> None:
+    name = '"größer" \\ 7'
+    opened(page, clip)
+    box_on_the_ring(page)
+    page.get_by_label("Name of object 1").fill(name)
+    page.get_by_text("Brush", exact=True).click()
+    box_on_the_ring(page)
+    page.get_by_role("button", name="Follow").click()
+    lines = followed_again(page, tmp_path / "told")
+    assert len(lines) == 2 * (FRAMES - 1)
+    assert all(name in line for line in lines[::2])
+    page.get_by_role("button", name="Start over").click()
+    page.get_by_role("button", name="Find objects").click()
+    page.get_by_role("button", name="Go on").click()
+    lines = followed_again(page, tmp_path / "found")
+    assert len(lines) == page.locator("#video .row").count() * (FRAMES - 1) > 0
+
+
+def followed_again(page: Page, folder: Path) -> list[str]:
+    """What the copied program writes where the saved frames are: a line an object and frame."""
+    page.wait_for_selector("#video[data-state=ended]")
+    with saved_frames(page) as archive:
+        archive.extractall(folder)
+    return run([sys.executable, "-c", copied(page, "python")], folder).splitlines()
 
 
 def test_objects_are_found_stepped_through_and_corrected_by_keys(page: Page, clip: Path) -> None:
@@ -174,6 +155,68 @@ def test_a_file_that_is_no_video_is_told_kindly(page: Page, tmp_path: Path) -> N
     page.locator("#video-tab").click()
     choose(page, "video", broken)
     expect(page.locator("#video .notice")).to_contain_text("cannot play broken.webm")
+
+
+def test_an_object_is_removed_in_mid_stream(page: Page, long_clip: Path) -> None:
+    opened(page, long_clip)
+    page.get_by_role("button", name="Find objects").click()
+    page.wait_for_selector("#video[data-state=paused]")
+    rows = page.locator("#video .results [data-id]")
+    before = rows.count()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#video .pace")).to_contain_text("frames a second")
+    page.locator("#video .remove").first.click()
+    expect(rows).to_have_count(before - 1)
+    expect(page.locator("#video[data-state=running]")).to_have_count(1)
+    page.wait_for_selector("#video[data-state=ended]")
+    expect(rows).to_have_count(before - 1)
+    with saved_frames(page) as archive:
+        tracks = json.loads(archive.read("tracks.json"))["annotations"]
+    frames = [one["image_id"] for one in tracks if one["track_id"] == 1]
+    assert 0 in frames
+    assert max(frames) < max(one["image_id"] for one in tracks)
+
+
+def test_a_session_that_is_lost_can_be_begun_anew(page: Page, address: str, clip: Path) -> None:
+    opened(page, clip)
+    box_on_the_ring(page)
+    with page.expect_response("**/sessions") as opening:
+        page.get_by_role("button", name="Follow").click()
+    httpx.delete(f"{address}{opening.value.headers['location']}")
+    notice = page.locator("#video .notice")
+    expect(notice).to_contain_text("The session has ended")
+    assert notice.get_by_role("button").all_inner_texts() == ["Start over"]
+    notice.get_by_role("button").click()
+    page.wait_for_selector("#video[data-state=ready]")
+    expect(page.locator("#video .results [data-id]")).to_have_count(1)
+
+
+def test_a_video_stands_still_where_nobody_looks_at_its_newest_frame(
+    page: Page, long_clip: Path
+) -> None:
+    opened(page, long_clip)
+    box_on_the_ring(page)
+    page.get_by_role("button", name="Follow").click()
+    expect(page.locator("#video .pace")).to_contain_text("frames a second")
+    page.locator("#picture-tab").click()
+    page.wait_for_selector("#video[data-state=paused]", state="attached")
+    page.locator("#video-tab").click()
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_selector("#video[data-state=running]")
+    page.locator("#video .timeline input").fill("1")
+    page.wait_for_selector("#video[data-state=paused]")
+    first = pixels(page, "video", truth(0).shape)
+    page.wait_for_timeout(500)  # what was on its way has come
+    expect(page.locator("#video .timeline output")).to_have_text("Frame 2 of 60")
+    assert not changed(first, pixels(page, "video", truth(0).shape)).any()
+
+
+def test_videos_are_dropped_anywhere(page: Page, clip: Path) -> None:
+    drop(page, (900, 20), clip)
+    expect(page.locator("#video .notice")).to_contain_text("Draw a box")
+    expect(page.locator("#video-tab")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#video .file-name")).to_have_text("clip.webm")
+    assert page.evaluate("document.body.className") == ""
 
 
 def test_painted_objects_fit_a_phone(page: Page, clip: Path) -> None:

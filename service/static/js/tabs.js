@@ -1,7 +1,11 @@
 /** Tabs: one panel is shown; the address says which, arrow keys go from one to the other. */
 
-/** @param {HTMLElement} list of the role `tablist` */
-export function followTabs(list) {
+/**
+ * @param {HTMLElement} list of the role `tablist`
+ * @param {(panel: string) => void} onChoose told the id of the panel that is shown from now on
+ * @returns {(panel: string) => void} shows a panel
+ */
+export function followTabs(list, onChoose) {
   const tabs = /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[role=tab]")]);
   const panelOf = (/** @type {HTMLElement} */ tab) => tab.getAttribute("aria-controls") ?? "";
   const choose = (/** @type {HTMLElement} */ chosen) => {
@@ -11,6 +15,7 @@ export function followTabs(list) {
       /** @type {HTMLElement} */ (document.getElementById(panelOf(tab))).hidden = tab !== chosen;
     }
     history.replaceState(null, "", `#${panelOf(chosen)}`);
+    onChoose(panelOf(chosen));
   };
   list.addEventListener("click", (event) => {
     const tab = tabs.find((one) => one.contains(/** @type {Node} */ (event.target)));
@@ -24,5 +29,9 @@ export function followTabs(list) {
     choose(next);
     next.focus();
   });
-  choose(tabs.find((tab) => `#${panelOf(tab)}` === location.hash) ?? tabs[0]);
+  const show = (/** @type {string} */ panel) =>
+    choose(tabs.find((tab) => panelOf(tab) === panel) ?? tabs[0]);
+  addEventListener("hashchange", () => show(location.hash.slice(1)));
+  show(location.hash.slice(1));
+  return show;
 }

@@ -1,13 +1,11 @@
 /** Files that are chosen, dropped or pasted. */
 
 /**
- * Hand over each file that comes to an area in any of the three ways.
- * @param {HTMLElement} area where files may be dropped
- * @param {Iterable<Element>} inputs where they may be chosen
- * @param {string} kind beginning of the media type, as `image/`
+ * Hand over each file that is chosen.
+ * @param {Iterable<Element>} inputs
  * @param {(file: File) => void} take
  */
-export function acceptFiles(area, inputs, kind, take) {
+export function acceptChosen(inputs, take) {
   for (const one of inputs) {
     const input = /** @type {HTMLInputElement} */ (one);
     input.addEventListener("change", () => {
@@ -15,20 +13,34 @@ export function acceptFiles(area, inputs, kind, take) {
       input.value = ""; // the same file may be chosen again
     });
   }
-  area.addEventListener("dragover", (event) => {
+}
+
+/**
+ * Hand over each file that is dropped or pasted anywhere on the page.
+ * @param {(file: File) => void} take
+ */
+export function acceptAnywhere(take) {
+  const { classList } = document.body;
+  const hasFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
+  document.addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return; // a word is dragged into a field
     event.preventDefault();
-    area.classList.add("hovered");
+    classList.add("hovered");
   });
-  area.addEventListener("dragleave", () => area.classList.remove("hovered"));
-  area.addEventListener("drop", (event) => {
-    event.preventDefault();
-    area.classList.remove("hovered");
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) classList.remove("hovered"); // it left the window
+  });
+  document.addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault(); // else the browser would leave the page for the file
+    classList.remove("hovered");
     const file = event.dataTransfer?.files[0];
     if (file) take(file);
   });
   document.addEventListener("paste", (event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    const file = files.find((one) => one.type.startsWith(kind));
-    if (file && area.offsetParent) take(file); // it is on the tab that is shown
+    const file = event.clipboardData?.files[0];
+    if (!file) return;
+    event.preventDefault();
+    take(file);
   });
 }

@@ -1,8 +1,9 @@
 /** The picture tab: a picture in, what a network finds on it out. */
 
 import { find, make, show } from "../page/dom.js";
-import { acceptFiles } from "../page/drop.js";
+import { acceptChosen } from "../page/drop.js";
 import { Notice } from "../page/notice.js";
+import { followRows } from "../page/rows.js";
 import { askPicture } from "../service/calls.js";
 import { toProblem } from "../service/problems.js";
 import { BoxTool, drawDashed } from "../stage/boxes.js";
@@ -39,8 +40,7 @@ export class PictureTab {
     /** @type {import("../stage/marks.js").Mark[] | null} the answer without refinement */
     this.coarseMarks = null;
     this.abort = new AbortController();
-    const inputs = root.querySelectorAll("input[type=file]");
-    acceptFiles(root, inputs, "image/", (file) => this.open(file));
+    acceptChosen(root.querySelectorAll("input[type=file]"), (file) => this.open(file));
     this.#listen();
   }
 
@@ -73,15 +73,7 @@ export class PictureTab {
     find(this.root, "[data-act=sample]").addEventListener("click", () => this.#openSample());
     offerAnswer(find(this.root, ".actions"), this.stage, this.notice, () => this.answer);
     find(this.root, ".wipe input").addEventListener("input", () => this.#wipe());
-    const list = find(this.root, ".results");
-    const idOf = (/** @type {Event} */ event) => {
-      const row = /** @type {HTMLElement} */ (event.target).closest("[data-id]");
-      this.#light(row ? Number(/** @type {HTMLElement} */ (row).dataset.id) : null);
-    };
-    for (const kind of ["pointerover", "focusin"]) list.addEventListener(kind, idOf);
-    for (const kind of ["pointerleave", "focusout"]) {
-      list.addEventListener(kind, () => this.#light(null));
-    }
+    followRows(find(this.root, ".results"), (id) => this.#light(id));
   }
 
   async #openSample() {

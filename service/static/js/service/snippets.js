@@ -16,6 +16,7 @@ function shell(text) {
 function python(value) {
   if (value === true) return "True";
   if (value === false) return "False";
+  if (value === null) return "None";
   if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
   return JSON.stringify(value);
 }
@@ -97,7 +98,8 @@ curl -X DELETE $service/sessions/$id
 export function sessionPython(opened) {
   const kind = opened.detect ? "Detect" : "NewObject";
   const model = opened.model ? `, model=${python(opened.model)}` : "";
-  return `from pathlib import Path
+  return `# frames/00000.jpg and so on: the frames of the video
+from pathlib import Path
 
 from service.client import Client, ${kind}
 

@@ -104,7 +104,28 @@ export class Stage {
     const { width, height } = this.picture ?? { width: 0, height: 0 };
     const x = ((event.clientX - bounds.left) / bounds.width) * width;
     const y = ((event.clientY - bounds.top) / bounds.height) * height;
+    return this.within(x, y);
+  }
+
+  /**
+   * Return the place on the picture that is next to another.
+   * @param {number} x
+   * @param {number} y
+   * @returns {{x: number, y: number}}
+   */
+  within(x, y) {
+    const { width, height } = this.picture ?? { width: 0, height: 0 };
     return { x: Math.max(0, Math.min(x, width)), y: Math.max(0, Math.min(y, height)) };
+  }
+
+  /** @returns {{x: number, y: number}} of the picture */
+  get middle() {
+    return { x: (this.picture?.width ?? 0) / 2, y: (this.picture?.height ?? 0) / 2 };
+  }
+
+  /** @returns {number} the picture's longer side, in its pixels */
+  get longest() {
+    return Math.max(this.picture?.width ?? 0, this.picture?.height ?? 0);
   }
 
   /** @param {{marks: Mark[], share: number}} wipe */

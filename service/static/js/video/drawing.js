@@ -20,7 +20,7 @@ export class Drawing {
     this.brush = new BrushTool(stage, (mask) => take({ mask }));
     stage.drawTool = (context, zoom) => {
       this.box.draw(context, zoom);
-      this.brush.draw(context);
+      this.brush.draw(context, zoom);
     };
     root.addEventListener("change", () => this.turn(this.isOn));
     find(root, "[name=radius]").addEventListener("input", () => this.#size());
@@ -39,6 +39,7 @@ export class Drawing {
     this.brush.turn(isOn && this.isBrush);
     this.stage.canvas.classList.toggle("drawing", isOn);
     show(find(this.root, ".radius"), this.isBrush);
+    show(find(this.root, ".brush-keys"), this.isBrush);
     show(find(this.root, ".box-keys"), !this.isBrush);
   }
 
@@ -49,5 +50,6 @@ export class Drawing {
 
   #size() {
     this.brush.radius = Number(find(this.root, "[name=radius]").value) / 1000;
+    this.stage.redraw();
   }
 }

@@ -171,7 +171,7 @@ export class Following {
     }
     if (code >= 4000) return; // the problem came before
     const detail = BREAKS.get(code) ?? "The session is kept for a while.";
-    this.onProblem(new Problem("The connection broke", detail), true);
+    this.onProblem(new Problem("The connection broke", detail, { retryable: true }), true);
   }
 
   #notify() {

@@ -23,9 +23,18 @@ export class History {
     if (this.entries.length > MOST) this.entries.shift();
   }
 
-  /** Forget all. */
-  clear() {
-    this.entries = [];
+  /** @returns {Entry} there is one from the beginning */
+  get newest() {
+    return this.entries[this.entries.length - 1];
+  }
+
+  /**
+   * Return the last entry up to a frame, or the oldest that is known.
+   * @param {number} index of the frame
+   */
+  near(index) {
+    const later = this.entries.findIndex(({ answer }) => answer.frame_index > index);
+    return later < 0 ? this.newest : this.entries[Math.max(0, later - 1)];
   }
 
   /**

@@ -1,8 +1,12 @@
 /** Following made visible: opens runs, and shows their frames, their pace and their end. */
 
 import { find } from "../page/dom.js";
+import { toProblem } from "../service/problems.js";
 import { Run } from "./run.js";
 import { toObject } from "./targets.js";
+
+/** Codes of problems that end a session. */
+const LOST = new Set(["session-gone", "snapshot-unusable", "not-found", "frame-size-changed"]);
 
 /**
  * What a player plays with.
@@ -14,6 +18,7 @@ import { toObject } from "./targets.js";
  * @property {import("./timeline.js").Timeline} timeline
  * @property {import("./reel.js").Reel} reel
  * @property {(state: "running" | "paused" | "ended") => void} onState
+ * @property {() => void} onStuck told to begin anew where nothing else helps
  */
 
 export class Player {
@@ -66,9 +71,15 @@ export class Player {
     this.parts.onState("paused");
   }
 
+  /** Let the slider stand at the newest frame. */
+  #stand() {
+    this.parts.timeline.update(this.run?.history ?? null, this.parts.reel.count);
+  }
+
   /** Follow into one more frame. */
   async step() {
     this.parts.targets.choose(null);
+    this.#stand();
     await this.run?.step();
   }
 
@@ -96,7 +107,7 @@ export class Player {
 
   /**
    * @param {unknown} error
-   * @param {(() => void) | null} resume
+   * @param {(() => void) | null} resume takes the session up again; null: it goes on as it is
    */
   #fail(error, resume) {
     this.parts.onState("paused");
@@ -104,7 +115,9 @@ export class Player {
       this.parts.onState("running");
       resume?.();
     };
-    this.parts.notice.fail(error, resume ? retry : null);
+    const isLost = LOST.has(toProblem(error).code);
+    const remedy = isLost ? { label: "Start over", act: this.parts.onStuck } : null;
+    this.parts.notice.fail(error, resume ? retry : () => this.goOn(), remedy);
   }
 
   /**
@@ -112,10 +125,13 @@ export class Player {
    * @param {any} answer
    */
   #present(frame, answer) {
-    const { stage, targets, timeline, reel } = this.parts;
+    const { stage, targets } = this.parts;
     targets.follow(answer.objects);
-    stage.show(frame.bitmap, targets.marks);
-    timeline.update(this.run?.history ?? null, reel.count);
+    if (this.parts.timeline.isBack) frame.bitmap.close(); // it is not to be seen now
+    else {
+      stage.show(frame.bitmap, targets.marks);
+      this.#stand();
+    }
     this.pace.textContent = this.run?.pace.text ?? "";
   }
 }

@@ -48,6 +48,11 @@ export class Run {
     return run;
   }
 
+  /** @returns {Record<string, unknown>[]} what was drawn on the first frame */
+  get drawn() {
+    return /** @type {Record<string, unknown>[] | undefined} */ (this.options.objects) ?? [];
+  }
+
   /** Go on. */
   start() {
     this.isGoing = true;

@@ -1,15 +1,14 @@
 /** The video tab: what is shown in which state, and what each button does. */
 
 import { find, make, showFor } from "../page/dom.js";
-import { acceptFiles } from "../page/drop.js";
+import { acceptChosen } from "../page/drop.js";
 import { Notice } from "../page/notice.js";
 import { Stage } from "../stage/stage.js";
-import { Drawing } from "./drawing.js";
 import { Player } from "./player.js";
 import { Reel } from "./reel.js";
 import { CameraSource, FileSource } from "./sources.js";
+import { Sketch } from "./sketch.js";
 import { offerRun } from "./taking.js";
-import { Targets } from "./targets.js";
 import { Timeline } from "./timeline.js";
 
 /**
@@ -30,19 +29,20 @@ export class VideoTab {
     this.reel = new Reel();
     this.stage = new Stage(find(root, "canvas"));
     this.stage.onPoint = (id) => this.stage.light(id);
-    this.stage.canvas.addEventListener("pointerdown", () => this.#pause()); // before the tools
+    this.stage.canvas.addEventListener("pointerdown", () => this.pause()); // before the tools
     this.notice = new Notice(find(root, ".notice"));
-    const take = (/** @type {import("./drawing.js").Told} */ told) => this.#draw(told);
-    this.drawing = new Drawing(find(root, ".drawing-tools"), this.stage, take);
-    this.targets = new Targets(find(root, ".results"), {
-      onChoose: () => this.drawing.renew(),
-      onRemove: (id) => this.#try(() => this.#remove(id)),
-    });
-    this.timeline = new Timeline(find(root, ".timeline"), this.stage, (isLast) => {
-      this.drawing.turn(isLast && this.state === "paused");
+    this.sketch = new Sketch(root, this.stage, (id) => this.#try(() => this.#remove(id)));
+    this.targets = this.sketch.targets;
+    this.sketch.onDraw = (target) => {
+      if (this.player.run) this.#try(() => this.player.correct(target));
+    };
+    this.sketch.onCount = () => this.#offerFollow();
+    this.timeline = new Timeline(find(root, ".timeline"), this.stage, {
+      onMove: () => this.pause(),
+      onLook: (isLast) => this.sketch.drawing.turn(isLast && this.state === "paused"),
     });
     const onState = (/** @type {State} */ state) => this.#set(state);
-    this.player = new Player({ ...this, onState });
+    this.player = new Player({ ...this, onState, onStuck: () => this.#restart(this.player.run?.drawn) });
     this.#set("empty");
     this.#offerTrackers(models.filter((model) => model.task === "track"));
     this.#listen();
@@ -62,27 +62,41 @@ export class VideoTab {
 
   #listen() {
     const { root, player } = this;
-    const open = (/** @type {File} */ file) => this.#try(() => this.#openFile(file, file.name));
-    acceptFiles(root, root.querySelectorAll("input[type=file]"), "video/", open);
+    acceptChosen(root.querySelectorAll("input[type=file]"), (file) => this.open(file));
     const acts = {
-      sample: async () => this.#openFile(await (await fetch(SAMPLE)).blob(), "figures.webm"),
+      sample: async () => this.open(await (await fetch(SAMPLE)).blob(), "figures.webm"),
       camera: () => this.#open(() => CameraSource.open(), "camera"),
       hold: () => this.#ready(),
       find: () => this.#begin({ detect: {} }, false),
       follow: () => this.#begin({ objects: this.targets.drawn }, true),
-      pause: () => this.#pause(),
+      pause: () => this.pause(),
       "go-on": () => player.goOn(),
       step: () => player.step(),
-      anew: () => this.#restart(),
+      anew: () => this.#restart(player.run?.drawn),
       another: () => this.#leave(),
     };
     for (const [name, act] of Object.entries(acts)) {
       find(root, `[data-act=${name}]`).addEventListener("click", () => this.#try(act));
     }
     offerRun(find(root, ".actions"), this.notice, () => ({ run: player.run, name: this.reel.name }));
-    find(root, "[name=rate]").addEventListener("change", () => this.#try(() => this.#restart()));
+    const again = () => this.#try(() => this.#restart(this.targets.drawn));
+    find(root, "[name=rate]").addEventListener("change", again);
     this.stage.canvas.addEventListener("keydown", (event) => this.#press(event));
     addEventListener("pagehide", () => player.close());
+  }
+
+  /**
+   * Take a video.
+   * @param {Blob} file
+   * @param {string} [name]
+   */
+  open(file, name = /** @type {File} */ (file).name) {
+    return this.#try(() => this.#open(() => FileSource.open(file, name), name));
+  }
+
+  /** Stand still, if it runs. */
+  pause() {
+    if (this.state === "running") this.player.pause();
   }
 
   /**
@@ -93,29 +107,26 @@ export class VideoTab {
     try {
       await act();
     } catch (error) {
-      this.notice.fail(error);
+      this.notice.fail(error, () => this.#try(act));
     }
   }
 
   /** @param {State} state */
   #set(state) {
+    const buttons = find(this.root, ".transport");
+    const isHere = [buttons, find(this.root, ".empty")].some((part) => part.contains(document.activeElement));
     this.root.dataset.state = state;
     showFor(this.root, state);
-    this.drawing.turn(state === "ready" || state === "paused");
+    // What had the focus may be hidden now.
+    if (isHere) buttons.querySelector("button:not([hidden]):not([disabled])")?.focus();
+    this.sketch.drawing.turn(state === "ready" || state === "paused");
+    if (state === "ended") this.targets.end();
     this.timeline.update(this.player?.run?.history ?? null, this.reel.count);
     this.#offerFollow();
   }
 
   #offerFollow() {
     find(this.root, "[data-act=follow]").disabled = !this.targets.drawn.length;
-  }
-
-  /**
-   * @param {Blob} file
-   * @param {string} name
-   */
-  #openFile(file, name) {
-    return this.#open(() => FileSource.open(file, name), name);
   }
 
   /**
@@ -129,16 +140,22 @@ export class VideoTab {
     await this.#restart();
   }
 
-  /** Stand at the first frame, with nothing drawn. */
-  async #restart() {
+  /**
+   * Stand at the first frame.
+   * @param {Record<string, unknown>[]} [objects] that are drawn on it
+   */
+  async #restart(objects = []) {
     this.player.close();
-    this.targets.clear();
+    this.sketch.reset(objects);
     this.notice.clear();
     if (!this.reel.source) return;
     const rate = Number(find(this.root, "[name=rate]").value);
-    const shown = this.reel.rewind(rate, ({ bitmap }) => this.stage.show(bitmap));
+    const shown = this.reel.rewind(rate, ({ bitmap }) => this.stage.show(bitmap, this.targets.marks));
     if (this.reel.isHeld) this.#ready();
-    else this.#set("preview");
+    else {
+      this.#set("preview");
+      this.notice.tell("Hold a frame on which everything that shall be followed is seen.");
+    }
     await shown;
   }
 
@@ -151,7 +168,7 @@ export class VideoTab {
   #leave() {
     this.player.close();
     this.reel.close();
-    this.targets.clear();
+    this.sketch.reset();
     this.notice.clear();
     this.#set("empty");
   }
@@ -165,33 +182,16 @@ export class VideoTab {
     return this.player.begin({ ...(model ? { model } : {}), ...told }, goesOn);
   }
 
-  #pause() {
-    if (this.state === "running") this.player.pause();
-  }
-
-  /** @param {import("./drawing.js").Told} told */
-  #draw(told) {
-    const target = this.targets.draw(told);
-    this.targets.chosen = this.drawing.isBrush ? target.id : null;
-    this.targets.render();
-    this.stage.setMarks(this.targets.marks);
-    this.#offerFollow();
-    if (this.player.run) this.#try(() => this.player.correct(target));
-  }
-
   /** @param {number} id */
   async #remove(id) {
     await this.player.run?.drop(id);
-    this.targets.remove(id);
-    this.drawing.renew();
-    this.stage.setMarks(this.targets.marks);
-    this.#offerFollow();
+    this.sketch.remove(id);
   }
 
   /** @param {KeyboardEvent} event */
   #press(event) {
     const isPaused = this.state === "paused";
-    if (event.key === " " && this.state === "running") this.#pause();
+    if (event.key === " " && this.state === "running") this.pause();
     else if (event.key === " " && isPaused) this.player.goOn();
     else if (event.key === "." && isPaused) this.#try(() => this.player.step());
     else return;

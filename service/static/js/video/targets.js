@@ -3,6 +3,7 @@
 import { colourOf } from "../masks/colours.js";
 import { Shape } from "../masks/shape.js";
 import { make } from "../page/dom.js";
+import { makeRow, named } from "./rows.js";
 
 /**
  * @typedef {Object} Target
@@ -16,17 +17,19 @@ import { make } from "../page/dom.js";
 export class Targets {
   /**
    * @param {HTMLElement} list
-   * @param {{onChoose: () => void, onRemove: (id: number) => void}} told
+   * @param {{onChoose: () => void, onName: () => void, onRemove: (id: number) => void}} told
    */
-  constructor(list, { onChoose, onRemove }) {
+  constructor(list, told) {
     this.list = list;
-    this.onChoose = onChoose;
-    this.onRemove = onRemove;
+    this.told = told;
     /** @type {Map<number, Target>} */
     this.all = new Map();
     /** @type {number | null} id of the one that the next drawing tells anew */
     this.chosen = null;
     this.isFixed = false; // labels were sent
+    this.isOver = false; // nothing can be told any more
+    /** @type {Set<number>} of objects that were removed; answers on their way may know them still */
+    this.removed = new Set();
   }
 
   /** @returns {import("../stage/marks.js").Mark[]} of those that can be seen */
@@ -42,8 +45,17 @@ export class Targets {
   /** Forget all. */
   clear() {
     this.all.clear();
+    this.removed.clear();
     this.chosen = null;
     this.isFixed = false;
+    this.isOver = false;
+    this.render();
+  }
+
+  /** Let nothing be told any more. */
+  end() {
+    this.isOver = true;
+    this.chosen = null;
     this.render();
   }
 
@@ -53,17 +65,26 @@ export class Targets {
    * @returns {Target}
    */
   draw(told) {
-    const id = this.chosen ?? Math.max(0, ...this.all.keys()) + 1;
-    const label = this.all.get(id)?.label ?? "";
+    const id = this.chosen ?? Math.max(0, ...this.all.keys(), ...this.removed) + 1;
+    return this.add(id, this.all.get(id)?.label ?? "", told);
+  }
+
+  /**
+   * Take an object as it was drawn.
+   * @param {number} id
+   * @param {string} label
+   * @param {any} told by a box or a mask
+   * @returns {Target}
+   */
+  add(id, label, told) {
     const colour = colourOf(id);
     const shape = "mask" in told ? new Shape(told.mask, colour) : null;
     const { left, top, width, height } = shape?.crop ?? { left: 0, top: 0, width: 0, height: 0 };
     const box = "box" in told ? told.box : [left, top, width, height];
-    const mark = { id, caption: label || `object ${id}`, colour, box, shape };
+    const mark = { id, caption: named({ id, label }), colour, box, shape };
     const target = { id, label, told, isVisible: true, mark };
-    this.all.set(id, /** @type {Target} */ (target));
-    this.render();
-    return /** @type {Target} */ (target);
+    this.all.set(id, target);
+    return target;
   }
 
   /**
@@ -71,10 +92,11 @@ export class Targets {
    * @param {any[]} objects
    */
   follow(objects) {
-    const next = new Map(objects.map((one) => [one.id, toTarget(one)]));
+    const known = objects.filter(({ id }) => !this.removed.has(id));
+    const next = new Map(known.map((one) => [one.id, toTarget(one)]));
     const isSame = [...next].every(([id, { label, isVisible }]) => {
-      const known = this.all.get(id);
-      return known?.label === label && known.isVisible === isVisible;
+      const before = this.all.get(id);
+      return before?.label === label && before.isVisible === isVisible;
     });
     const isUnchanged = isSame && next.size === this.all.size && this.isFixed;
     this.all = next;
@@ -86,55 +108,32 @@ export class Targets {
   choose(id) {
     this.chosen = id;
     this.render();
-    this.onChoose();
+    this.told.onChoose();
   }
 
   /** @param {number} id */
   remove(id) {
     this.all.delete(id);
+    if (this.isFixed) this.removed.add(id);
     if (this.chosen === id) this.chosen = null;
     this.render();
   }
 
-  /** Write the list. */
+  /** Write the list; the focus stays where it is. */
   render() {
-    const none = make("li", { className: "none" }, "Nothing yet: draw on the picture.");
-    const rows = [...this.all.values()].map((target) => this.#row(target));
-    this.list.replaceChildren(...(rows.length ? rows : [none]));
-  }
-
-  /** @param {Target} target */
-  #row(target) {
-    const { id, label, mark, isVisible } = target;
-    const isChosen = this.chosen === id;
-    const chip = make("span", { className: "chip", "aria-hidden": "true" });
-    chip.style.background = mark.colour;
-    const name = make("span", { className: "name" }, this.isFixed && label ? label : `object ${id}`);
-    const state = make("span", { className: "fine" }, isVisible ? "" : "hidden");
-    const choose = make(
-      "button",
-      { type: "button", className: "row", "aria-pressed": String(isChosen), title: "Draw it anew" },
-      chip, name, state,
+    const focused = /** @type {HTMLElement | null} */ (this.list.querySelector(":focus"));
+    const [id, part] = [focused?.closest("li")?.dataset.id, focused?.dataset.part];
+    const { chosen, isFixed, isOver } = this;
+    const none = make("li", { className: "none" }, isOver ? "None is left." : "None yet: draw on the picture.");
+    const acts = { ...this.told, onChoose: (/** @type {number | null} */ id) => this.choose(id) };
+    const rows = [...this.all.values()].map((target) =>
+      makeRow(target, { isChosen: target.id === chosen, isFixed, isOver }, acts),
     );
-    choose.addEventListener("click", () => this.choose(isChosen ? null : id));
-    const remove = make("button", { type: "button", className: "remove" }, "×");
-    remove.setAttribute("aria-label", `Remove object ${id}`);
-    remove.addEventListener("click", () => this.onRemove(id));
-    const row = make("li", { className: isChosen ? "target lit" : "target", dataset: { id } }, choose);
-    if (!this.isFixed) row.append(this.#labelInput(target));
-    row.append(remove);
-    return row;
-  }
-
-  /** @param {Target} target */
-  #labelInput(target) {
-    const input = make("input", { type: "text", value: target.label, placeholder: "Name", maxLength: 100 });
-    input.setAttribute("aria-label", `Name of object ${target.id}`);
-    input.addEventListener("input", () => {
-      target.label = input.value.trim();
-      target.mark.caption = target.label || `object ${target.id}`;
-    });
-    return input;
+    this.list.replaceChildren(...(rows.length ? rows : [none]));
+    if (!focused) return;
+    const same = this.list.querySelector(`[data-id="${id}"] [data-part=${part}]`);
+    const next = same ?? this.list.querySelector("button");
+    /** @type {HTMLElement | null} */ (next)?.focus();
   }
 }
 
@@ -154,7 +153,7 @@ export function toObject({ id, label, told }) {
 function toTarget({ id, label, score, bbox, visible, segmentation }) {
   const colour = colourOf(id);
   const shape = segmentation ? new Shape(segmentation, colour) : null;
-  const caption = `${label || `object ${id}`} ${Math.round(score * 100)} %`;
+  const caption = `${named({ id, label })} ${Math.round(score * 100)} %`;
   const mark = { id, caption, colour, box: bbox, shape };
   return { id, label: label ?? "", told: null, isVisible: visible, mark };
 }

@@ -7,17 +7,20 @@ export class Timeline {
   /**
    * @param {HTMLElement} root
    * @param {import("../stage/stage.js").Stage} stage
-   * @param {(isLast: boolean) => void} onLook told whether the newest frame is shown
+   * @param {{onMove: () => void, onLook: (isLast: boolean) => void}} told that somebody looks for a
+   *   frame; whether the newest is shown
    */
-  constructor(root, stage, onLook) {
+  constructor(root, stage, { onMove, onLook }) {
     this.root = root;
     this.stage = stage;
+    this.onMove = onMove;
     this.onLook = onLook;
     this.slider = find(root, "input");
     this.number = find(root, "output");
     /** @type {import("./history.js").History | null} */
     this.history = null;
     this.count = 0;
+    this.isBack = false; // an older frame is looked at
     this.slider.addEventListener("input", () => this.#look());
   }
 
@@ -29,30 +32,30 @@ export class Timeline {
   update(history, count) {
     this.history = history;
     this.count = count;
-    const last = (history?.entries.length ?? 0) - 1;
-    show(this.root, last >= 0);
-    this.slider.max = Number.isFinite(count) ? count - 1 : Math.max(0, last);
-    this.slider.value = Math.max(0, last);
-    this.#tell(last);
+    this.isBack = false;
+    const newest = history?.newest.answer.frame_index ?? 0;
+    show(this.root, Boolean(history));
+    this.slider.max = Number.isFinite(count) ? count - 1 : newest;
+    if (history) this.#stand(newest);
   }
 
   async #look() {
     const { history } = this;
     if (!history) return;
-    const at = Math.min(Number(this.slider.value), history.entries.length - 1);
-    this.slider.value = at; // nothing is known of what comes after
-    const entry = history.entries[at];
-    this.#tell(at);
-    const bitmap = await createImageBitmap(entry.blob);
-    if (at !== Number(this.slider.value)) return; // it has moved on meanwhile
-    this.stage.show(bitmap, toMarks(entry.answer.objects));
-    this.onLook(at === history.entries.length - 1);
+    const wanted = Number(this.slider.value);
+    this.onMove();
+    const { blob, answer } = history.near(wanted); // nothing is known of what comes after
+    this.isBack = answer !== history.newest.answer;
+    this.#stand(answer.frame_index);
+    const bitmap = await createImageBitmap(blob);
+    if (answer.frame_index !== Number(this.slider.value)) return; // it has moved on meanwhile
+    this.stage.show(bitmap, toMarks(answer.objects));
+    this.onLook(!this.isBack);
   }
 
-  /** @param {number} at */
-  #tell(at) {
-    const index = this.history?.entries[at]?.answer.frame_index;
-    if (index === undefined) return;
+  /** @param {number} index of a frame */
+  #stand(index) {
+    this.slider.value = index;
     const all = Number.isFinite(this.count) ? ` of ${this.count}` : "";
     this.number.textContent = `Frame ${index + 1}${all}`;
   }
