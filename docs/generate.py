@@ -44,7 +44,8 @@ def errors_page() -> str:
         "`status`, `detail`,\n`code`, `retryable` and `request_id`, and `limit` and `actual` where "
         "a bound was broken. `type` is\n`urn:maskd:problem:` and the code. Branch on `code`: it is "
         "stable, the words are not.\n429, 503 and `session-elsewhere` carry `Retry-After` in "
-        "seconds. `session-gone` carries `reason`, `frame-out-of-order`\n`expected_frame_index`."
+        "seconds. `session-gone` carries `reason`, `frame-out-of-order`\n"
+        "`expected_frame_index`, `model-in-use` `open_sessions`."
     )
     table = _table(("Status", "Code", "Retryable", "Meaning"), rows)
     return f"{_NOTE}\n\n# Errors\n\n{intro}\n\n{table}\n"

@@ -13,6 +13,7 @@ ServiceError
 ├── Unauthorized              not the token that the route asks for
 ├── SlowUpload                the body did not arrive in time
 ├── NotFound                  a model, session, object or route that does not exist
+├── ModelInUse                open sessions need the model; carries how many
 ├── FrameOutOfOrder           not the frame that the session awaits; carries its index
 ├── SessionGone               the session has ended; carries why
 ├── SnapshotUnusable          what was kept of the session cannot be read, or is another network's
@@ -30,7 +31,7 @@ ServiceError
 from collections.abc import Mapping
 from typing import Literal
 
-GoneReason = Literal["closed", "idle", "age", "memory", "moved", "lost"]
+GoneReason = Literal["closed", "idle", "age", "memory", "moved", "lost", "unloaded"]
 
 
 class ServiceError(Exception):
@@ -129,6 +130,24 @@ class NotFound(ServiceError):
     """The named model, session or object does not exist, or is not here any more."""
 
 
+class ModelInUse(ServiceError):
+    """Open sessions need the model.
+
+    Args:
+        model: its name.
+        sessions: that are open.
+    """
+
+    def __init__(self, model: str, sessions: int) -> None:
+        super().__init__(f"{model} has open sessions, which would end: {sessions}.")
+        self._sessions = sessions
+
+    @property
+    def facts(self) -> Mapping[str, float | str]:
+        """How many sessions."""
+        return {"open_sessions": self._sessions}
+
+
 class FrameOutOfOrder(ServiceError):
     """The frame is neither the one just answered nor the next one.
 
@@ -153,7 +172,7 @@ class SessionGone(ServiceError):
 
     Args:
         reason: `closed` by its client, `idle` or of too great `age`, `memory` needed by others,
-            `moved` to another process, or `lost` with its model or device.
+            `moved` to another process, `lost` with its device, or `unloaded` with its model.
     """
 
     _TEXTS: Mapping[GoneReason, str] = {
@@ -162,7 +181,8 @@ class SessionGone(ServiceError):
         "age": "The session ended, since it was open as long as a session may be.",
         "memory": "The session ended, since others needed its memory.",
         "moved": "The session goes on in another process.",
-        "lost": "The session was lost with its model or device.",
+        "lost": "The session was lost with its device.",
+        "unloaded": "The session ended, since its model was unloaded.",
     }
 
     def __init__(self, reason: GoneReason) -> None:

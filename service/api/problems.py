@@ -50,6 +50,9 @@ TABLE: Mapping[type[errors.ServiceError], Problem] = MappingProxyType(
         errors.UnreadableVideo: Problem(400, "unreadable-video", "The video cannot be read"),
         errors.Unauthorized: Problem(401, "unauthorized", "The token is missing or wrong"),
         errors.NotFound: Problem(404, "not-found", "There is no such thing"),
+        errors.ModelInUse: Problem(
+            409, "model-in-use", "Open sessions need the model", retryable=True
+        ),
         errors.FrameOutOfOrder: Problem(
             409, "frame-out-of-order", "The session awaits another frame"
         ),

@@ -116,6 +116,7 @@ class ProblemReply(BaseModel):
     limit: Annotated[float | None, Field(description="The bound that was broken.")] = None
     actual: Annotated[float | None, Field(description="What was sent instead.")] = None
     reason: Annotated[str | None, Field(description="Why the session ended.")] = None
+    open_sessions: Annotated[int | None, Field(description="That need the model.")] = None
     expected_frame_index: Annotated[
         int | None, Field(description="The frame that the session awaits.")
     ] = None
@@ -188,11 +189,14 @@ class ModelChange(BaseModel):
 
     load: Annotated[str | None, Field(min_length=1, description="Model to load.")] = None
     unload: Annotated[str | None, Field(min_length=1, description="Model to let go.")] = None
+    force: Annotated[bool, Field(description="End the open sessions of the one to let go.")] = False
 
     @model_validator(mode="after")
     def _is_one(self) -> "ModelChange":
         if (self.load is None) == (self.unload is None):
             raise ValueError("either load or unload is expected")
+        if self.force and self.unload is None:
+            raise ValueError("force is for unload")
         return self
 
 

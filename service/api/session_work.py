@@ -55,6 +55,7 @@ class SessionWork:
         picture = EncodedPicture(self.services, self.story, data, self.deadline)
         header = await picture.probe()
         pixels = header.width * header.height
+        await engine.sessions.inspect(status.id)  # it may have ended, with its model, meanwhile
         with engine.admit(status.model, pixels, self.deadline) as ticket:
             frame = await picture.decode(header)
             async with turn or nullcontext():
@@ -79,6 +80,7 @@ class SessionWork:
         engine = self.services.engine
         height, width = status.frame_size
         told = partial(objects.to_new_objects, options.objects, status.frame_size)
+        await engine.sessions.inspect(status.id)
         with engine.admit(status.model, height * width, self.deadline) as ticket:
             new_objects = await self.in_thread("decode", told)
             async with turn or nullcontext():

@@ -20,7 +20,7 @@ from service.engine.pool import LoadedModel, ModelStatus, Pool
 from service.engine.query import Query
 from service.engine.sessions.sessions import Sessions
 from service.engine.stats import Stats
-from service.errors import DeadlineExceeded, NotFound, NotReady
+from service.errors import DeadlineExceeded, ModelInUse, NotFound, NotReady
 from service.settings import Settings
 
 _log = logging.getLogger("maskd.engine")
@@ -126,19 +126,28 @@ class Engine:
                 raise NotFound(f"{shown} cannot be loaded; the log says why.") from error
             self._pool.add(model)
 
-    async def unload(self, name: str) -> None:
+    async def unload(self, name: str, *, ends_sessions: bool = False) -> None:
         """Let a loaded model go while the others go on; whatever waits for it is refused.
+
+        Args:
+            name: of the model.
+            ends_sessions: its open sessions may end.
 
         Raises:
             NotReady: the configured models are still loading.
             NotFound: it is not loaded.
             InvalidOptions: it is the only one.
+            ModelInUse: it has open sessions, which may not end.
         """
         async with self._changing:
+            self._pool.check_spare(name)
+            sessions = self.sessions.count(name)
+            if sessions and not ends_sessions:
+                raise ModelInUse(name, sessions)
             self._pool.remove(name, "The model was unloaded.")
             self.sessions.leave(name)
             await self._assembly.release(name)
-            _log.info("%s is unloaded", name)
+            _log.info("%s is unloaded, %d sessions of it ended", name, sessions)
 
     @property
     def is_ready(self) -> bool:

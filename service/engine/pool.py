@@ -174,19 +174,26 @@ class Pool:
         """Make one more model known."""
         self._models[model.name] = model
 
-    def remove(self, name: str, reason: str) -> None:
-        """Forget a model, and fail whatever waits for it, with `reason` for the callers.
+    def check_spare(self, name: str) -> None:
+        """Do nothing if a model may go.
 
         Raises:
             NotReady: models are still loading.
             NotFound: it is not loaded.
             InvalidOptions: it is the only one.
         """
-        model = self.get(name)
+        self.get(name)
         if len(self._models) == 1:
             raise InvalidOptions("The only loaded model cannot be unloaded.")
-        del self._models[name]
-        model.close(reason)
+
+    def remove(self, name: str, reason: str) -> None:
+        """Forget a model, and fail whatever waits for it, with `reason` for the callers.
+
+        Args:
+            name: of a model that is loaded.
+            reason: one sentence.
+        """
+        self._models.pop(name).close(reason)
 
     @property
     def statuses(self) -> tuple[ModelStatus, ...]:

@@ -1,6 +1,7 @@
 """Models come and go while others serve."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,12 @@ import pytest
 from service.app import create_app
 from service.engine.engine import Engine
 from service.settings import Settings
+from tests.api.conversation import Conversation
 from tests.api.serving import Client, png, running
+from tests.api.test_sessions import MASK, advance, open_session, picture
+from tests.api.test_stream import Gated
+from tests.api.test_track import Reader
+from tests.fake_tracker import FakeVideoPredictor
 from tests.fakes import FakeLoader, FakeModel, Gate
 
 WORDS = "open sesame"
@@ -29,7 +35,7 @@ async def serving(**more: Any) -> AsyncIterator[Client]:
         yield client
 
 
-async def change(client: Client, **what: str) -> httpx.Response:
+async def change(client: Client, **what: Any) -> httpx.Response:
     return await client.post("/admin/models", json=what, headers=TOKEN)
 
 
@@ -94,12 +100,13 @@ async def test_what_waits_for_a_model_that_is_let_go_is_refused() -> None:
         ({"unload": "first"}, 422, "The only loaded model cannot be unloaded."),
         ({}, 422, "either load or unload is expected"),
         ({"load": "a", "unload": "b"}, 422, "either load or unload is expected"),
+        ({"load": "a", "force": True}, 422, "force is for unload"),
         ({"load": 3}, 422, "load"),
         ({"laod": "first"}, 422, "laod"),
     ],
 )
 async def test_a_change_that_cannot_be_is_refused(
-    what: dict[str, str], status: int, detail: str
+    what: dict[str, Any], status: int, detail: str
 ) -> None:
     async with serving(broken=OSError("/secret/path")) as client:
         reply = await change(client, **what)
@@ -125,3 +132,82 @@ async def test_without_a_token_in_the_settings_there_is_no_such_route() -> None:
         reply = await client.post("/admin/models", json={"load": "x"}, headers=TOKEN)
         assert reply.status_code == 404
     assert "sesame" not in repr(Settings(admin_token=WORDS))
+
+
+@asynccontextmanager
+async def following(tracker: FakeVideoPredictor) -> AsyncIterator[Client]:
+    """A model and a tracker loaded."""
+    settings = Settings(models=("first", "tracker"), devices=("cpu",), admin_token=WORDS)
+    loader = FakeLoader({"first": FakeModel(), "tracker": tracker}, {"tracker": "track"})
+    async with running(create_app(settings, engine=Engine(settings, loader=loader))) as client:
+        yield client
+
+
+async def test_a_tracker_with_open_sessions_goes_only_by_force() -> None:
+    async with following(FakeVideoPredictor()) as client:
+        where, other = [(await open_session(client)).headers["location"] for _ in range(2)]
+        refused = await change(client, unload="tracker")
+        assert (refused.status_code, refused.json()["code"]) == (409, "model-in-use")
+        assert refused.json()["open_sessions"] == 2
+        assert (await advance(client, where)).status_code == 200
+        assert (await client.delete(other)).status_code == 204
+        assert names(await change(client, unload="tracker", force=True)) == ["first"]
+        for reply in (await advance(client, where), await client.get(where)):
+            assert (reply.status_code, reply.json()["reason"]) == (410, "unloaded")
+        assert (await client.get(other)).json()["reason"] == "closed"
+        assert (await client.get("/sessions")).json() == {"sessions": []}
+        assert (await open_session(client)).status_code == 404
+        assert client.metric("maskd_sessions_ended_total", reason="unloaded") == 1
+        assert names(await change(client, load="tracker")) == ["first", "tracker"]
+        assert (await open_session(client)).status_code == 201
+
+
+async def test_without_open_sessions_a_tracker_goes_unforced() -> None:
+    async with following(FakeVideoPredictor()) as client:
+        where = (await open_session(client)).headers["location"]
+        await client.delete(where)
+        assert names(await change(client, unload="tracker")) == ["first"]
+
+
+class Expectant(Gated):
+    """A gated tracker that tells when a frame is about to be queued."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Semaphore(0)
+
+    def input_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        self.asked.release()
+        return super().input_shape(image_size)
+
+    async def queued(self, count: int) -> None:
+        for _ in range(count):
+            assert await asyncio.to_thread(self.asked.acquire, timeout=10)
+
+
+@pytest.mark.parametrize("last", [picture(2), {"objects": [MASK]}], ids=["frame", "edit"])
+async def test_whoever_waits_for_a_tracker_that_goes_is_told(last: Any) -> None:
+    tracker = Expectant()
+    async with following(tracker) as client:
+        where, streamed = [(await open_session(client)).headers["location"] for _ in range(2)]
+        tracker.close()
+        await tracker.queued(1)  # the warm-up
+        video, stream = Reader(), Conversation(f"{streamed}/stream")
+        async with stream.with_app(client.app), video.with_app(client.app) as tracking:
+            await video.read(2)  # the head and the first line
+            await tracker.queued(1)
+            frame = asyncio.ensure_future(advance(client, where))
+            stream.say(picture(1))
+            await tracker.queued(2)
+            unload = asyncio.ensure_future(change(client, unload="tracker", force=True))
+            reply = await frame
+            assert (reply.status_code, reply.json()["detail"]) == (503, "The model was unloaded.")
+            assert (await stream.hear())["code"] == "not-ready"
+            stream.say(last)
+            assert (await stream.hear())["reason"] == "unloaded"
+            assert await stream.hear_end() == 4410
+            await video.read(1)
+            await asyncio.wait_for(tracking, 10)
+            assert video.lines()[-1]["problem"]["code"] == "not-ready"
+            tracker.gate.open()
+            assert names(await unload) == ["first"]

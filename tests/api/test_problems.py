@@ -20,6 +20,7 @@ EXPECTED = {
     errors.UnreadableVideo: (400, "unreadable-video"),
     errors.Unauthorized: (401, "unauthorized"),
     errors.NotFound: (404, "not-found"),
+    errors.ModelInUse: (409, "model-in-use"),
     errors.FrameOutOfOrder: (409, "frame-out-of-order"),
     errors.SessionElsewhere: (409, "session-elsewhere"),
     errors.SessionGone: (410, "session-gone"),
@@ -47,6 +48,11 @@ def leaves(kind: type[errors.ServiceError]) -> set[type[errors.ServiceError]]:
 
 # Kinds that word themselves, with what else they tell.
 WORDED: tuple[tuple[errors.ServiceError, str, dict[str, float | str]], ...] = (
+    (
+        errors.ModelInUse("aot_demo", 3),
+        "aot_demo has open sessions, which would end: 3.",
+        {"open_sessions": 3},
+    ),
     (
         errors.FrameOutOfOrder(expected=4, actual=7),
         "The session awaits frame 4, not 7.",

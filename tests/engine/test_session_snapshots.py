@@ -337,7 +337,7 @@ async def test_sessions_of_an_unloaded_tracker_come_back_with_it(tmp_path: Path)
     engine = await engine_at(tmp_path, others={"fake": FakeModel()})
     session_id = (await open_session(engine)).status.id
     await advance(engine, session_id, 1)
-    await engine.unload("tracker")
+    await engine.unload("tracker", ends_sessions=True)
     assert engine.sessions.list() == ()
     with pytest.raises(SnapshotUnusable, match="not loaded"):
         await engine.sessions.inspect(session_id)
@@ -349,8 +349,8 @@ async def test_sessions_of_an_unloaded_tracker_come_back_with_it(tmp_path: Path)
 async def test_without_a_folder_sessions_end_with_their_tracker() -> None:
     engine = await engine_with(others={"fake": FakeModel()})
     session_id = (await open_session(engine)).status.id
-    await engine.unload("tracker")
+    await engine.unload("tracker", ends_sessions=True)
     with pytest.raises(SessionGone) as gone:
         await engine.sessions.inspect(session_id)
-    assert gone.value.reason == "lost"
+    assert gone.value.reason == "unloaded"
     await engine.aclose()

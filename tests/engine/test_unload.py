@@ -11,7 +11,7 @@ import pytest
 
 from service.engine.engine import Engine
 from service.engine.sessions.records import Opened, SessionStatus
-from service.errors import NotReady
+from service.errors import ModelInUse, NotReady, SessionGone
 from service.settings import Settings
 from tests.engine.asking import ask
 from tests.engine.following import advance, open_session
@@ -56,7 +56,7 @@ async def test_nothing_holds_a_model_that_was_let_go(task: str) -> None:
     gc.disable()  # what is free is free at once, not some day
     try:
         assert len(loader.made) == 1
-        await engine.unload("tracker")
+        await engine.unload("tracker", ends_sessions=True)
         assert len(loader.made) == 0
     finally:
         gc.enable()
@@ -94,6 +94,25 @@ async def test_a_pass_without_an_end_does_not_hold_up_the_one_who_lets_its_model
     with pytest.raises(NotReady, match="was unloaded"):
         await asked
     gate.open()
+    await engine.aclose()
+
+
+async def test_the_frames_of_a_session_whose_tracker_goes_all_end() -> None:
+    gate = Gate()
+    engine = await engine_of(Maker(lambda: FakeVideoPredictor(gate), "track"))
+    session_id = (await open_session(engine)).status.id
+    gate.wait_arrival()  # the warm-up
+    gate.close()
+    frames = [asyncio.ensure_future(advance(engine, session_id, value)) for value in (1, 2, 3)]
+    await asyncio.to_thread(gate.wait_arrival)
+    with pytest.raises(ModelInUse) as refused:
+        await engine.unload("tracker")
+    assert refused.value.facts == {"open_sessions": 1}
+    unload = asyncio.ensure_future(engine.unload("tracker", ends_sessions=True))
+    ends = await asyncio.gather(*frames, return_exceptions=True)
+    assert [type(end) for end in ends] == [NotReady, SessionGone, SessionGone]
+    gate.open()
+    await unload
     await engine.aclose()
 
 
@@ -163,7 +182,7 @@ async def test_at_whatever_moment_a_tracker_goes_no_session_of_it_is_left(
     way: Awaitable[Any] = open_session(engine)
     if call == "restore":
         session_id = (await way).status.id
-        await engine.unload("tracker")
+        await engine.unload("tracker", ends_sessions=True)
         await engine.load("tracker")
         way = engine.sessions.inspect(session_id)
     tracker.call = call

@@ -27,16 +27,20 @@ def check_token(request: Request, services: ServicesDep) -> None:
 router = APIRouter(tags=["admin"], dependencies=[Depends(check_token)])
 
 
-@router.post("/admin/models", summary="Load or unload", responses=problem_responses(401, 404, 422))
+@router.post(
+    "/admin/models", summary="Load or unload", responses=problem_responses(401, 404, 409, 422)
+)
 async def change_models(change: ModelChange, services: ServicesDep) -> ModelsReply:
     """Load one more model, or let one go; answer once that is done, with what is loaded then.
 
-    The other models go on. Whoever leaves before the answer ends the loading.
+    The other models go on. A tracker with open sessions goes only with `force`, which ends them:
+    they answer 410 from then on, and what waits for it gets 503. Whoever leaves before the answer
+    ends the loading.
     """
     if change.load is not None:
         await services.engine.load(change.load)
     if change.unload is not None:
-        await services.engine.unload(change.unload)
+        await services.engine.unload(change.unload, ends_sessions=change.force)
     return ModelsReply(
         models=[describe(model, services.settings) for model in services.engine.models()]
     )

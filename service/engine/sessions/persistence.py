@@ -76,13 +76,13 @@ class Persistence:
         if is_due or self._clock.now() - session.kept_at > self._every_s:
             self.keep(session)
 
-    def lose(self, session: Session) -> None:
+    def lose(self, session: Session, reason: GoneReason) -> None:
         """End a session whose device or model is gone; what was written of it may go on."""
-        self._store.end(session, "lost", is_remembered=self._keeper is None)
+        self._store.end(session, reason, is_remembered=self._keeper is None)
 
     def forget(self, session: Session, reason: GoneReason) -> None:
         """Delete what was written of an ended session, unless somebody may go on with that."""
-        if self._keeper is not None and reason not in ("lost", "moved"):
+        if self._keeper is not None and reason not in ("lost", "unloaded", "moved"):
             self._keeper.forget(session.id)
 
     async def revive(self, session_id: str) -> Session:

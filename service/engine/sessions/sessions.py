@@ -244,12 +244,15 @@ class Sessions:
         """
         self._store.end(await self._find(session_id), "closed")
 
+    def count(self, model: str) -> int:
+        """Return how many sessions of a model are open here."""
+        return len(self._of(model))
+
     def leave(self, model: str) -> None:
         """Let the sessions of an unloaded tracker go; those on disk come back if it does."""
-        for session in self._store:
-            if session.position.answer.model == model:
-                self._disk.keep(session)
-                self._disk.lose(session)
+        for session in self._of(model):
+            self._disk.keep(session)
+            self._disk.lose(session, "unloaded")
 
     def drain(self) -> None:
         """Refuse new sessions."""
@@ -266,11 +269,14 @@ class Sessions:
         if self._is_draining:
             raise NotReady("The service is shutting down.")
 
+    def _of(self, model: str) -> Sequence[Session]:
+        return [one for one in self._store if one.position.answer.model == model]
+
     async def _find(self, session_id: str) -> Session:
         """The session, if need be from the disk."""
         session = self._store.find(session_id)
         if session is not None and not session.lane.is_alive:
-            self._disk.lose(session)
+            self._disk.lose(session, "lost")
             session = self._store.find(session_id)
         return session or await self._disk.revive(session_id)
 
