@@ -1,6 +1,7 @@
 """The way from a command to a service: one at a URL, or one in this process."""
 
 import argparse
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @asynccontextmanager
 async def connected(
-    given: argparse.Namespace, settings: Settings, task: str
+    given: argparse.Namespace, settings: Settings, task: str, *, helper: str | None = None
 ) -> AsyncIterator[AsyncClient]:
     """A client of the service that the arguments name.
 
@@ -29,6 +30,8 @@ async def connected(
         given: arguments, `url` and `model` among them.
         settings: of a service in this process.
         task: what its model must do, as the zoo calls it.
+        helper: what a second model must do, that the first may ask; which one, standard error
+            tells, since results depend on it.
 
     Raises:
         CommandFailed: there is no such service, or it cannot start.
@@ -42,5 +45,9 @@ async def connected(
     # Here, since it takes torch, which is slow to import and which a service elsewhere spares us.
     from service.cli import in_process  # noqa: PLC0415
 
-    async with in_process.running(settings, task, given.model) as client:
+    models = [in_process.choose(settings, task, given.model)]
+    if helper is not None:
+        models.append(in_process.choose(settings, helper, None))
+        sys.stderr.write(f"maskd: {models[0]} to follow, {models[1]} to find\n")
+    async with in_process.running(settings, tuple(models)) as client:
         yield client

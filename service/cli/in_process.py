@@ -19,22 +19,20 @@ _PATIENCE_S = 24 * 3600.0  # nobody else waits, and large networks are slow with
 
 @asynccontextmanager
 async def running(
-    settings: Settings, task: str, model: str | None, *, engine: Engine | None = None
+    settings: Settings, models: tuple[str, ...], *, engine: Engine | None = None
 ) -> AsyncIterator[AsyncClient]:
-    """A client of a service with one model, once that is ready.
+    """A client of a service with these models, once they are ready.
 
     Args:
         settings: of the service, but for its models and deadline.
-        task: what the model must do, as the zoo calls it.
-        model: its name; None: see `choose`.
-        engine: None: one that loads the model.
+        models: their names.
+        engine: None: one that loads the models.
 
     Raises:
-        CommandFailed: the model cannot be loaded.
+        CommandFailed: one cannot be loaded.
     """
-    name = choose(settings, task, model)
     app = create_app(
-        settings.model_copy(update={"models": (name,), "deadline_s": _PATIENCE_S}), engine=engine
+        settings.model_copy(update={"models": models, "deadline_s": _PATIENCE_S}), engine=engine
     )
     async with app.router.lifespan_context(app):
         try:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from models.rle import Bitmap
 from service.api import overlay
 from service.api.overlay import Mark
 from service.cli import CommandFailed, connection, drawing, files, frames
-from service.client import FrameReply, MaskdError, NewObject
+from service.client import Detect, FrameReply, MaskdError, NewObject
 from service.settings import Settings
 
 
@@ -24,7 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     connection.add_arguments(parser)
     parser.add_argument(
-        "--box", metavar="X,Y,W,H", action="append", default=[], help="follow what is in this box"
+        "--find", action="store_true", help="follow all objects that a network finds on the first"
+    )
+    parser.add_argument(
+        "--box",
+        metavar="X,Y,W,H",
+        action="append",
+        default=[],
+        help="follow what is in this box; trackers of masks get what a network sees in it",
     )
     parser.add_argument(
         "--mask",
@@ -40,10 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
     """Follow the objects to the last frame; return the exit status."""
-    objects = [NewObject(box=_box(text)) for text in given.box]
-    objects += [NewObject(mask=_mask(path)) for path in given.mask]
-    if not objects:
-        raise CommandFailed("nothing to follow: give --box or --mask, several times for several")
+    objects = _objects(given)
     if given.out is not None:
         files.make_folder(given.out)
     results: list[dict[str, Any]] = []
@@ -60,7 +65,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 async def _follow(
     given: argparse.Namespace,
     settings: Settings,
-    objects: list[NewObject],
+    objects: Sequence[NewObject] | Detect,
     results: list[dict[str, Any]],
 ) -> None:
     """Follow objects; results grow frame by frame, so that a failure loses none."""
@@ -68,7 +73,8 @@ async def _follow(
     first = next(sequence, None)
     if first is None:
         raise CommandFailed("there is no frame")
-    async with connection.connected(given, settings, "track") as client:
+    helper = "segment" if given.find or given.box else None
+    async with connection.connected(given, settings, "track", helper=helper) as client:
         session = await client.track(first, objects, model=given.model)
         async with session:
             await _take(given.out, first, session.opened, results)
@@ -118,6 +124,17 @@ def draw(frame: frames.Frame, reply: FrameReply) -> bytes:
     ]
     pixels = drawing.pixels(frame) if isinstance(frame, bytes) else frame
     return overlay.draw(pixels, marks)
+
+
+def _objects(given: argparse.Namespace) -> Sequence[NewObject] | Detect:
+    """What to follow."""
+    objects = [NewObject(box=_box(text)) for text in given.box]
+    objects += [NewObject(mask=_mask(path)) for path in given.mask]
+    if given.find and objects:
+        raise CommandFailed("--find follows all that it finds: give no --box or --mask beside it")
+    if not given.find and not objects:
+        raise CommandFailed("nothing to follow: give --find, or --box and --mask for each object")
+    return Detect() if given.find else objects
 
 
 def _box(text: str) -> tuple[float, float, float, float]:

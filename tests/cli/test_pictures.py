@@ -136,7 +136,7 @@ def test_what_cannot_be_done_is_told_in_one_line(
 async def test_without_a_service_the_whole_of_it_runs_here() -> None:
     settings = Settings(models=("fake",), devices=("cpu",))
     engine = Engine(settings, loader=FakeLoader({"fake": FakeModel()}))
-    async with in_process.running(settings, "segment", "fake", engine=engine) as client:
+    async with in_process.running(settings, ("fake",), engine=engine) as client:
         assert (await client.segment(png())).instances
 
 

@@ -18,6 +18,9 @@ from tests.clips import clip, cornered
 from tests.e2e.listening import Listening, listening
 from tests.fake_tracker import FakeVideoPredictor
 
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "service" / "static" / "samples" / "figures.webm"
+RING = "106,126,95,98"  # in the sample
 BOX = "3,2,6,4"
 RLE = {"size": [1, 1], "counts": "01"}
 
@@ -104,6 +107,30 @@ def test_a_mask_is_followed(service: Listening, folder: Path) -> None:
     assert rle.area(json.loads(results.read_text())[0]["segmentation"]) == 16
 
 
+def test_what_a_network_finds_is_followed(service: Listening, folder: Path) -> None:
+    results = folder.parent / "r.json"
+    where = ["--url", service.url, "--coco", str(results)]
+    assert main(["track", str(folder), "--find", *where]) == 0
+    found = json.loads(results.read_text())
+    assert [one["image_id"] for one in found] == [0, 1, 2]
+    assert rle.area(found[2]["segmentation"]) == 24 * 32  # a quarter of the frame
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("told", "ids"), [(["--find"], [1, 2, 3]), (["--box", RING], [1])])
+def test_nothing_but_this_repository_is_needed(
+    told: list[str], ids: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "r.json"
+    with av.open(str(SAMPLE)) as sample:
+        for number, frame in zip(range(2), sample.decode(video=0), strict=False):
+            frame.to_image().save(tmp_path / f"{number}.png")
+    assert main(["track", str(tmp_path), *told, "--coco", str(results)]) == 0
+    assert "maskd: aot_demo to follow, mask_rcnn_demo to find\n" in capsys.readouterr().err
+    followed = [one["track_id"] for one in json.loads(results.read_text()) if one["image_id"] == 1]
+    assert followed == ids
+
+
 def test_what_was_followed_until_a_failure_is_kept(
     service: Listening, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +146,7 @@ def test_what_was_followed_until_a_failure_is_kept(
     ("arguments", "said"),
     [
         ([], "nothing to follow"),
+        (["--find", "--box", BOX], "no --box or --mask beside it"),
         (["--box", "1,2,3"], "x,y,width,height"),
         (["--mask", "none.png"], "none.png: No such file"),
         (["--mask", "{folder}/../notes.txt"], "none of the formats"),
