@@ -7,11 +7,9 @@ from pathlib import Path
 import httpx
 
 from models import zoo
-from service.weights.download import Download, Progress, without_secrets
+from service.weights.download import Download, Progress, open_client, without_secrets
 from service.weights.errors import DownloadError, WeightsError
 from service.weights.folder import Folder, digest
-
-_TIMEOUT = httpx.Timeout(60.0, connect=20.0)
 
 
 def locations(variant: str, urls: Mapping[str, str]) -> tuple[zoo.PublishedFile, ...]:
@@ -42,8 +40,7 @@ def fetch(
 ) -> None:
     """Bring a variant's published weights into the folder.
 
-    Of several locations the next is tried where one does not answer. Proxies and certificates are
-    those of the environment: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and so on.
+    Of several locations the next is tried where one does not answer.
 
     Args:
         variant: a name of the zoo.
@@ -106,7 +103,7 @@ def _download(
     say: Callable[[str], object],
 ) -> tuple[Path, zoo.PublishedFile]:
     """The first of the files that is to be had, and which it is."""
-    with httpx.Client(follow_redirects=True, timeout=_TIMEOUT) as client:
+    with open_client() as client:
         for file in files[:-1]:
             try:
                 return _bring(client, file, folder, variant, progress), file

@@ -16,7 +16,25 @@ _ATTEMPTS = 5  # without a byte of progress
 _PAGES = 3  # between the first page and the file
 _MAX_PAGE = 1_000_000  # characters
 _OK, _PARTIAL, _BAD_RANGE = 200, 206, 416
+_TIMEOUT = httpx.Timeout(60.0, connect=20.0)
 _LATER = (408, 425, 429, 500, 502, 503, 504)
+
+
+def open_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
+    """Return a client that follows redirects, but none that leads from https to plain http.
+
+    Proxies and certificates are those of the environment: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and
+    so on.
+
+    Args:
+        transport: what sends requests; None: the network.
+    """
+    return httpx.Client(
+        transport=transport,
+        follow_redirects=True,
+        timeout=_TIMEOUT,
+        event_hooks={"response": [_check_redirect]},
+    )
 
 
 class Progress(Protocol):
@@ -37,7 +55,7 @@ class Download:
     State: `_url`, which moves on with each page in between.
 
     Args:
-        client: follows redirects; its proxies and certificates are used.
+        client: as `open_client` makes it.
         url: of the file, or of a Google Drive page.
         target: where it shall be.
         progress: is told of every piece.
@@ -130,6 +148,7 @@ class Download:
         url = page.next_url(str(response.url))
         if url is None:
             raise DownloadError(f"{self._shown} gives a page, not a file: {page.title!r}")
+        _check_secure(response.url, httpx.URL(url))
         self._url = url
 
     def _write(self, response: httpx.Response, have: int) -> None:
@@ -161,6 +180,21 @@ def without_secrets(url: str) -> str:
         return str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
     except (httpx.InvalidURL, TypeError):
         return "the given location"
+
+
+def _check_redirect(response: httpx.Response) -> None:
+    if response.has_redirect_location:
+        _check_secure(response.url, response.url.join(response.headers["location"]))
+
+
+def _check_secure(source: httpx.URL, target: httpx.URL) -> None:
+    """Refuse a way on which others could change the file, where its publisher asked for none."""
+    if source.scheme == "https" and target.scheme == "http":
+        raise DownloadError(
+            f"{without_secrets(str(source))} leads from https to plain http, to "
+            f"{without_secrets(str(target))}: refused, since anybody on the way could change the "
+            "file"
+        )
 
 
 def _validator(response: httpx.Response) -> str:

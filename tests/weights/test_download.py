@@ -1,12 +1,12 @@
 """One file over HTTP, against publishers in all moods."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 
-from service.weights.download import Download, without_secrets
+from service.weights.download import Download, open_client, without_secrets
 from service.weights.errors import DownloadError
 from service.weights.pages import Page, direct
 from tests.weights.publisher import CONFIRM, Publisher, publishing
@@ -20,7 +20,7 @@ def publisher() -> Iterator[Publisher]:
 
 def download(url: str, target: Path, pauses: list[float] | None = None) -> None:
     noted = [] if pauses is None else pauses
-    with httpx.Client(follow_redirects=True, timeout=10) as client:
+    with open_client() as client:
         Download(client, url, target, pause=noted.append).run()
 
 
@@ -135,6 +135,59 @@ def test_what_is_no_http_location_is_refused_at_once(tmp_path: Path, url: str) -
 def test_redirects_are_followed(tmp_path: Path, publisher: Publisher) -> None:
     download(publisher.url.replace("/file", "/moved"), tmp_path / "w")
     assert (tmp_path / "w").read_bytes() == publisher.content
+
+
+def answering(answers: Mapping[str, httpx.Response], asked: list[str]) -> httpx.MockTransport:
+    """A network on which each URL has its answer, and every one that is asked is noted."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return answers[str(request.url)]
+
+    return httpx.MockTransport(answer)
+
+
+def redirect(location: str) -> httpx.Response:
+    return httpx.Response(302, headers={"location": location})
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        redirect("http://two.example/w?key=hush"),
+        redirect("//one.example/two"),
+        httpx.Response(200, html='<a id="uc-download-link" href="http://two.example/w">x</a>'),
+    ],
+    ids=["at once", "later", "page"],
+)
+def test_a_way_from_https_to_plain_http_is_refused_before_it_is_taken(
+    tmp_path: Path, first: httpx.Response
+) -> None:
+    asked: list[str] = []
+    answers = {
+        "https://one.example/w?key=hush": first,
+        "https://one.example/two": redirect("http://two.example/w"),
+        "http://two.example/w": httpx.Response(200, content=b"changed on the way"),
+    }
+    with open_client(answering(answers, asked)) as client, pytest.raises(DownloadError) as refusal:
+        Download(client, "https://one.example/w?key=hush", tmp_path / "w").run()
+    assert "leads from https to plain http, to http://two.example/w: refused" in str(refusal.value)
+    assert "hush" not in str(refusal.value)
+    assert all(url.startswith("https://") for url in asked)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_from_plain_http_a_redirect_may_lead_anywhere(tmp_path: Path) -> None:
+    asked: list[str] = []
+    answers = {
+        "http://mirror.example/w": redirect("http://mirror.example/two"),
+        "http://mirror.example/two": redirect("https://one.example/w"),
+        "https://one.example/w": httpx.Response(200, content=b"weights"),
+    }
+    with open_client(answering(answers, asked)) as client:
+        Download(client, "http://mirror.example/w", tmp_path / "w").run()
+    assert (tmp_path / "w").read_bytes() == b"weights"
+    assert len(asked) == 3
 
 
 def test_a_page_that_asks_for_a_click_is_clicked_and_cuts_are_taken_up_behind_it(
