@@ -24,13 +24,18 @@ def resident(line: str) -> int:
     return int(told[1]) * 1024
 
 
+def count_peak() -> int:
+    """Let the peak count from here; return what is resident now."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    return resident("VmRSS")
+
+
 def main(variant: str, path: str) -> None:
     torch.set_num_threads(1)
     family = zoo.available()[variant].family
     zoo.load(f"{family}_demo")
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-    before = resident("VmRSS")
+    before = count_peak()
     predictor = zoo.load(variant, path)
     peak = resident("VmHWM") - before
     sys.stdout.write(f"{peak} {predictor.nbytes} {'sympy' in sys.modules}\n")
