@@ -5,21 +5,26 @@ BIN := $(VENV)/bin
 MODEL ?= mask_rcnn_demo
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+ADDRESS := http://$(or $(MASKD_HOST),127.0.0.1):$(or $(MASKD_PORT),8000)
+# What comes after the first installation, for those who wait for it.
+THEN_serve := then maskd listens on $(ADDRESS)
+THEN_test := then the tests run
+THEN := $(or $(THEN_$(firstword $(MAKECMDGOALS))),once)
+PIP := @$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: help serve test install check format bench train demo docs
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
-
-$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+$(STAMP): pyproject.toml constraints.txt
+	@echo "installing PyTorch and what else maskd needs into $(VENV): a minute or two; $(THEN)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
 	@touch $@
 
 $(DEV_STAMP): $(STAMP)
+	@echo "installing what tests and checks need into $(VENV): up to a minute"
 	$(PIP) --editable '.[test,dev]'
 	@touch $@
 
