@@ -236,3 +236,16 @@ def test_a_spoilt_record_is_named(run: Run, folder: Path) -> None:
     status, said = run("verify")
     assert (status, said.count("\n")) == (1, 1)
     assert "cannot read" in said
+
+
+def test_what_cannot_be_written_whole_leaves_what_was_there(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    run("import", DEMO, mine(tmp_path), "--name", "one")
+    records = (folder / "digests.json").read_text()
+    (folder / "digests.json.part").mkdir()  # in the way of what is written first
+    assert run("import", DEMO, mine(tmp_path), "--name", "two")[0] == 1
+    assert (folder / "digests.json").read_text() == records
+    (tmp_path / "stick" / "one.part").mkdir(parents=True)
+    assert run("export", tmp_path / "stick", "one")[0] == 1
+    assert not (tmp_path / "stick" / "one.safetensors").exists()

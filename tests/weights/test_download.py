@@ -88,6 +88,25 @@ def test_a_publisher_that_cannot_go_on_begins_anew(
     publisher.has_ranges, publisher.etag, publisher.cuts = has_ranges, etag, [300_000]
     download(publisher.url, tmp_path / "w")
     assert (tmp_path / "w").read_bytes() == publisher.content
+    if etag != '"one"':  # nothing tells whether the file is still the same
+        assert [wanted for _, wanted in publisher.asked] == [None, None]
+
+
+def test_a_part_of_which_nothing_is_known_is_not_gone_on_with(
+    tmp_path: Path, publisher: Publisher
+) -> None:
+    (tmp_path / "w.part").write_bytes(b"something else")
+    download(publisher.url, tmp_path / "w")
+    assert (tmp_path / "w").read_bytes() == publisher.content
+    assert publisher.asked == [("/file", None)]
+
+
+def test_as_long_as_attempts_bring_it_further_there_may_be_many(
+    tmp_path: Path, publisher: Publisher
+) -> None:
+    publisher.cuts = [1000] * 7
+    download(publisher.url, tmp_path / "w")
+    assert (tmp_path / "w").read_bytes() == publisher.content
 
 
 def test_a_part_that_is_longer_than_the_file_is_thrown_away(
@@ -175,6 +194,44 @@ def test_a_way_from_https_to_plain_http_is_refused_before_it_is_taken(
     assert "hush" not in str(refusal.value)
     assert all(url.startswith("https://") for url in asked)
     assert list(tmp_path.iterdir()) == []
+
+
+def served(tmp_path: Path, *answers: httpx.Response) -> None:
+    """Download from a publisher that gives these answers, one a request."""
+    left = list(answers)
+    with open_client(httpx.MockTransport(lambda _: left.pop(0))) as client:
+        Download(client, "https://one.example/w", tmp_path / "w", pause=lambda _: None).run()
+
+
+def test_another_range_than_was_asked_for_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "w.part").write_bytes(b"abc")
+    (tmp_path / "w.part.json").write_text('{"validator": "\\"one\\""}')
+    other = httpx.Response(206, headers={"content-range": "bytes 5-9/10"}, content=b"fghij")
+    with pytest.raises(DownloadError, match="another range than was asked for"):
+        served(tmp_path, other)
+
+
+def test_fewer_bytes_than_were_told_are_no_file(tmp_path: Path) -> None:
+    short = httpx.Response(200, headers={"content-length": "10"}, stream=httpx.ByteStream(b"abcde"))
+    served(tmp_path, short, httpx.Response(200, content=b"abcdefghij"))
+    assert (tmp_path / "w").read_bytes() == b"abcdefghij"
+
+
+def test_pages_that_lead_to_pages_end(tmp_path: Path) -> None:
+    page = '<a id="uc-download-link" href="/w">on</a>'
+    with pytest.raises(DownloadError, match="leads from page to page, not to a file"):
+        served(tmp_path, *(httpx.Response(200, html=page) for _ in range(9)))
+
+
+def test_of_an_endless_page_only_the_beginning_is_read(tmp_path: Path) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b" " * 100_000
+        raise AssertionError("it is read on and on")
+
+    kind = {"content-type": "text/html"}
+    with pytest.raises(DownloadError, match="gives a page, not a file"):
+        served(tmp_path, httpx.Response(200, headers=kind, content=pieces()))
 
 
 def test_from_plain_http_a_redirect_may_lead_anywhere(tmp_path: Path) -> None:
