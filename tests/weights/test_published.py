@@ -17,18 +17,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models import zoo
-from models.predictor import ImagePredictor, VideoPredictor
+from models import rle, zoo
+from service.app import create_app
+from service.settings import Settings
 from service.weights import acquire
 from service.weights.folder import Folder, digest
+from tests.api.serving import png, running
 from tests.goldens import ROOT, needs_goldens
 from tests.weights.publisher import Publisher, publishing
 
 Tensors = dict[str, torch.Tensor]
 
-# A strip stays small where networks want a certain shorter side.
-PICTURE = np.random.default_rng(0).integers(0, 256, (16, 640, 3), dtype=np.uint8)
-FRAME = PICTURE[:, :64].repeat(3, axis=0)
+PROMPTS = {"box": [10, 10, 20, 20], "mask": rle.encode(np.eye(48, 64, dtype=bool))}
 
 
 def bare(tensors: Tensors, path: Path) -> None:
@@ -121,16 +121,31 @@ def make(manifest: str, save: Save, path: Path) -> None:
     )
 
 
-def ask(predictor: ImagePredictor | VideoPredictor) -> None:
-    """One picture, or one step of a session."""
-    if isinstance(predictor, ImagePredictor):
-        (_,) = predictor.predict([PICTURE])
-        return
-    mask = np.arange(FRAME[:, :, 0].size).reshape(FRAME.shape[:2]) % 64 < 20
-    box = np.array([10.0, 10.0, 30.0, 30.0])
-    state, _ = predictor.start(FRAME, {1: box if "box" in predictor.prompts else mask})
-    (step,) = predictor.step([state], [FRAME])
-    assert [followed.id for followed in step.objects] == [1]
+async def ask(variant: str, folder: Path) -> None:
+    """Serve the variant, and answer one picture, or one frame of a session, over HTTP."""
+    settings = Settings(
+        models=(variant,),
+        devices=("cpu",),
+        weights_dir=str(folder),
+        warm_up_sizes=("640x16",),  # stays small where networks want a certain shorter side
+        deadline_s=120,
+    )
+    picture = {"content-type": "image/png"}
+    task = zoo.available()[variant].task
+    async with running(create_app(settings)) as client:
+        if task != "track":
+            reply = await client.post(f"/{task}", content=png(640, 16), headers=picture)
+            assert (reply.status_code, reply.json()["model"]) == (200, variant)
+            return
+        (card,) = (await client.get("/models")).json()["models"]
+        kind = "box" if "box" in card["prompts"] else "mask"
+        objects = {"objects": json.dumps([{"id": 1, kind: PROMPTS[kind]}])}
+        opened = await client.post("/sessions", files={"image": png(64, 48)}, data=objects)
+        assert opened.status_code == 201
+        frames = f"{opened.headers['location']}/frames"
+        reply = await client.post(frames, content=png(64, 48), headers=picture)
+        assert (reply.status_code, reply.json()["model"]) == (200, variant)
+        assert [followed["id"] for followed in reply.json()["objects"]] == [1]
 
 
 def test_no_published_file_is_left_out() -> None:
@@ -144,7 +159,7 @@ def test_no_published_file_is_left_out() -> None:
 @needs_goldens
 @pytest.mark.slow
 @pytest.mark.parametrize(("variant", "index"), FILES)
-def test_a_published_file_is_fetched_verified_converted_and_answers(
+async def test_a_published_file_is_fetched_verified_converted_and_answers(
     tmp_path: Path, variant: str, index: int
 ) -> None:
     known = zoo.available()[variant].files[index]
@@ -157,6 +172,6 @@ def test_a_published_file_is_fetched_verified_converted_and_answers(
         acquire.fetch(variant, (file,), folder)
     assert folder.verify(variant) is None
     assert [one.name for one in folder.downloads().iterdir()] == []
-    ask(zoo.load(variant, folder.path(variant)))
+    await ask(variant, tmp_path / "weights")
     for made in (path, folder.path(variant)):
         made.unlink()
