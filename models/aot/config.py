@@ -46,7 +46,7 @@ class AotConfig:
             last one.
         max_long_term_frames: frames that the long-term memory holds at most; the oldest that nobody
             annotated goes first. None: no limit, as published.
-        max_long_edge: longer frames are shrunk, pixels.
+        min_long_edge, max_long_edge: frames shorter are enlarged, longer ones shrunk, pixels.
         image_mean, image_std: of RGB in [0, 1].
         hard_share: of pixels, the worst, that the loss is made of at the end of bootstrapping.
         drop_path: share of a training batch's samples that skip a residual branch.
@@ -74,6 +74,7 @@ class AotConfig:
     # At the published gap a hundred frames; 0.2 GB a session of 480p video.
     max_long_term_frames: int | None = 20
 
+    min_long_edge: float = 0.0
     max_long_edge: float = 1040.0
     image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -111,6 +112,7 @@ DEMO = AotConfig(
     feed_forward_channels=256,
     window_radius=4,
     decoder_channels=(96, 64, 32),
-    max_long_edge=257.0,
+    min_long_edge=385.0,
+    max_long_edge=385.0,
     drop_path=0.0,
 )

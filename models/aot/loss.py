@@ -5,7 +5,7 @@ networks/layers/loss.py.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -29,12 +29,25 @@ class Clips:
         object_counts: of every clip.
         shuffles: [b, k, k] float32, for every clip which label is shown as which identity: one 1 in
             each row and column, the first where background stays background.
+        mistakes: [t, b, h, w] uint8, labels that the short-term memory takes objects for, so that
+            the long-term memory has something to put right; 255 = none. None: none at all.
     """
 
     images: Tensor
     labels: Tensor
     object_counts: Sequence[int]
     shuffles: Tensor
+    mistakes: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Clips":
+        """Return them on a device."""
+        return replace(
+            self,
+            images=self.images.to(device),
+            labels=self.labels.to(device),
+            shuffles=self.shuffles.to(device),
+            mistakes=None if self.mistakes is None else self.mistakes.to(device),
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +102,7 @@ def losses(model: Aot, clips: Clips, schedule: Schedule) -> ClipLosses:
         clips: of equal length and size.
         schedule: at this step.
 
-    Source: aot-benchmark: networks/engines/aot_engine.py, AOTEngine.forward; differs: none.
+    Source: aot-benchmark: networks/engines/aot_engine.py, AOTEngine.forward; differs: mistakes.
     """
     end = model.config.hard_share
     share = schedule.bootstrap * end + 1 - schedule.bootstrap
@@ -163,20 +176,31 @@ def _follow(model: Aot, clips: Clips, schedule: Schedule) -> Iterator[Tensor]:
     """Logits [b, k, h, w] of every frame, at stride 4."""
     features = _encode(model, clips.images)
     id_embedding = _embed(model, clips.labels[0], clips, schedule)
-    output, short_term = model.LSTT.reference(features[0].embedding, id_embedding)
+    output, long_term = model.LSTT.reference(features[0].embedding, id_embedding)
     yield _decode(model, output, features[0], clips)
-    long_term, age = short_term, 0
-    for frame, labels in zip(features[1:], clips.labels[1:], strict=True):
+    known, memory, age = clips.labels[0], long_term, 0
+    for number, (frame, labels) in enumerate(zip(features[1:], clips.labels[1:], strict=True)):
+        short_term = memory
+        if clips.mistakes is not None:
+            told = _mistake(known, clips.mistakes[number])
+            id_embedding = _embed(model, told, clips, schedule)
+            short_term = model.LSTT.remember(output.candidates, id_embedding)
         samples = [unstack(memory) for memory in long_term]
         output = model.LSTT.propagate(frame.embedding, samples, short_term)
         logits = _decode(model, output, frame, clips)
         yield logits
         known = _predict(logits, labels, clips.object_counts) if schedule.is_self_fed else labels
         id_embedding = _embed(model, known, clips, schedule)
-        short_term = model.LSTT.remember(output.candidates, id_embedding)
+        memory = model.LSTT.remember(output.candidates, id_embedding)
         age += 1
         if age >= model.config.long_term_gap_train:
-            long_term, age = _join(short_term, long_term), 0
+            long_term, age = _join(memory, long_term), 0
+
+
+def _mistake(labels: Tensor, mistakes: Tensor) -> Tensor:
+    """Labels [b, h, w] with the mistakes made where they show an object."""
+    is_object = (labels != 0) & (labels != IGNORED)
+    return torch.where(is_object & (mistakes != IGNORED), mistakes, labels)
 
 
 def _encode(model: Aot, images: Tensor) -> list[FrameFeatures]:

@@ -17,10 +17,12 @@ def input_shape(frame_size: tuple[int, int], config: AotConfig) -> tuple[int, in
         frame_size: (height, width), pixels.
         config: the input rule.
 
-    Source: aot-benchmark: dataloaders/video_transforms.py, MultiRestrictSize; differs: none. Sides
-        are cut down to whole pixels before they are rounded, and halves go to the even multiple.
+    Source: aot-benchmark: dataloaders/video_transforms.py, MultiRestrictSize; differs: frames may
+        be enlarged. Sides are cut down to whole pixels before they are rounded, and halves go to
+        the even multiple.
     """
-    scale = min(1.0, config.max_long_edge / max(frame_size))
+    longest = max(frame_size)
+    scale = max(config.min_long_edge / longest, min(1.0, config.max_long_edge / longest))
     height, width = (round((int(side * scale) - 1) / STRIDE) * STRIDE + 1 for side in frame_size)
     return height, width
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.aot.config import AotConfig
-from models.aot.loss import Clips, Schedule, losses, shuffle_identities
+from models.aot.loss import IGNORED, Clips, Schedule, losses, shuffle_identities
 from models.aot.model import STRIDE, Aot
 from models.aot.preprocess import preprocess
 from models.ops.resize import resize_nearest
@@ -19,6 +19,7 @@ from models.training.video_metrics import follow_scores
 
 _HALF = 0.5  # of the run: from there on the network is fed by itself, and the worst pixels count
 _MAX_ASPECT = 2.0
+_MISTAKEN = 0.15  # of the frames
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class ClipBatcher:
         rng = np.random.default_rng(int(progress * 2**31))
         size = _draw_size(rng, side)
         clips = [_resize(clip, size) for clip in examples]
-        config = replace(self.config, max_long_edge=max(size))
+        config = replace(self.config, min_long_edge=0, max_long_edge=max(size))
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         return Batch(
             Clips(
@@ -55,6 +56,9 @@ class ClipBatcher:
                 torch.stack([torch.from_numpy(clip.owners) for _, clip in clips], dim=1),
                 [clip.object_count for _, clip in clips],
                 shuffle_identities(len(examples), self.config.group_objects + 1, generator),
+                _draw_mistakes(
+                    rng, len(clips[0][0]), [clip.object_count for _, clip in clips], size
+                ),
             ),
             schedule(progress),
         )
@@ -87,13 +91,7 @@ class AotRecipe:
         """Return the losses of the drawn first frame and of those that follow it."""
         if not isinstance(model, Aot):
             raise TypeError(f"expected an Aot, got {type(model).__name__}")
-        device = next(model.parameters()).device
-        clips = replace(
-            batch.clips,
-            images=batch.clips.images.to(device),
-            labels=batch.clips.labels.to(device),
-            shuffles=batch.clips.shuffles.to(device),
-        )
+        clips = batch.clips.to(next(model.parameters()).device)
         frames = losses(model, clips, batch.schedule).frames
         return {
             "reference": batch.schedule.reference_weight * frames[0].mean(),
@@ -151,6 +149,24 @@ def _draw_size(rng: np.random.Generator, side: int) -> tuple[int, int]:
     stretch = _MAX_ASPECT ** (rng.uniform(-1, 1) / 2)
     height, width = (round(side * factor / STRIDE) for factor in (stretch, 1 / stretch))
     return height * STRIDE + 1, width * STRIDE + 1
+
+
+def _draw_mistakes(
+    rng: np.random.Generator, frames: int, object_counts: Sequence[int], size: tuple[int, int]
+) -> Tensor:
+    """For some frames a rectangle in which all objects are one and the same, or nothing."""
+    mistakes = np.full((frames, len(object_counts), *size), IGNORED, dtype=np.uint8)
+    for frame, clip in np.argwhere(rng.random(mistakes.shape[:2]) < _MISTAKEN):
+        part = tuple(_draw_slice(rng, length) for length in size)
+        mistakes[(frame, clip, *part)] = rng.integers(object_counts[clip] + 1)
+    return torch.from_numpy(mistakes)
+
+
+def _draw_slice(rng: np.random.Generator, length: int) -> slice:
+    """A fifth to four of a side, anywhere."""
+    part = round(length * rng.uniform(0.2, 0.8))
+    start = int(rng.integers(length - part + 1))
+    return slice(start, start + part)
 
 
 def _resize(clip: Clip, size: tuple[int, int]) -> tuple[list[Tensor], Clip]:

@@ -1,6 +1,6 @@
 """Which variants can be trained, on what and how: adding one is adding data here."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from models.training.deformable_detr import DeformableDetrRecipe
 from models.training.examples import DemoClips, DemoExamples, Examples
 from models.training.mask_rcnn import MaskRcnnRecipe, fitting_weights
 from models.training.pointrend import PointRendRecipe
-from models.training.scenes import THINGS, World
+from models.training.scenes import FIGURES, THINGS, World
 from models.training.siammask import SiamMaskRecipe
 from models.training.trainer import Recipe, TrainConfig
 
@@ -135,18 +135,18 @@ def _on_clips(
     recipe: Recipe,
     config: TrainConfig,
     judge: Judge,
-    spacing: tuple[int, int] = (4, 3),
+    worlds: Sequence[World],
+    spacing: tuple[int, int],
 ) -> Plan:
-    """A plan on videos of the demo world and of things without a name; judged on the former.
+    """A plan on videos of several worlds in turn; it is judged on the demo world.
 
     Clips to train on have so many frames, with so many between two of them at most.
     """
-    sizes = World(short_side=(112, 200), max_aspect=1.6, figures=(1, 5))
     return Plan(
         variant,
         recipe,
         config,
-        DemoClips(_TRAINING_SEED, (sizes, replace(sizes, look=THINGS)), *spacing),
+        DemoClips(_TRAINING_SEED, worlds, *spacing),
         DemoClips(_UNSEEN_SEED, (World(figures=(3, 3)),), length=24, video_frames=(24, 24)),
         40,
         "clips",
@@ -154,6 +154,11 @@ def _on_clips(
         judge,
         overrides={},
     )
+
+
+_FAR = World(short_side=(112, 200), max_aspect=1.6, figures=(1, 5))
+# Small frames, yet figures of several cells of a network that sees one in 16 pixels.
+_NEAR = replace(_FAR, short_side=(112, 224), look=replace(FIGURES, radii=(0.11, 0.45)))
 
 
 _FROM_NOTHING: Mapping[str, Plan] = MappingProxyType(
@@ -187,15 +192,18 @@ _FROM_NOTHING: Mapping[str, Plan] = MappingProxyType(
             ),
             _on_clips(
                 "aot_demo",
-                AotRecipe(aot.DEMO, sides=((0, 113), (0.64, 161), (0.93, 209))),
-                TrainConfig(steps=4700, batch_size=4),
+                AotRecipe(aot.DEMO, sides=((0, 113), (0.45, 161), (0.8, 225))),
+                TrainConfig(steps=4000, batch_size=4),
                 _MASKS_IN_TIME,
+                worlds=(_NEAR, replace(_NEAR, look=replace(THINGS, radii=(0.12, 0.5)))),
+                spacing=(4, 6),
             ),
             _on_clips(
                 "siammask_demo",
                 SiamMaskRecipe(siammask.DEMO, sides=((0, 191), (0.87, 255))),
                 TrainConfig(steps=2300, batch_size=6, learning_rate=2e-3, autocast=True),
                 _BOXES_IN_TIME,
+                worlds=(_FAR, replace(_FAR, look=THINGS)),
                 spacing=(2, 8),
             ),
         )

@@ -1,5 +1,7 @@
 """What AOT's sessions promise: values, batches that change nothing, bounded memory, snapshots."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from safetensors.torch import load, save
 from torch.nn import functional as F
 
 from models.aot.postprocess import frame_logits, merge_groups
+from models.aot.preprocess import input_shape, preprocess
 from models.predictor import VideoPredictor
 from tests.families import aot_tiny
 from tests.families.aot_tiny import assert_same, follow
@@ -28,6 +31,14 @@ def test_it_is_a_video_predictor_that_takes_masks(predictor):
     assert isinstance(predictor, VideoPredictor)
     assert predictor.prompts == {"mask"}
     assert predictor.input_shape((480, 854)) == (65, 129)
+
+
+def test_small_frames_are_enlarged_where_the_config_says_so():
+    config = replace(aot_tiny.TINY, min_long_edge=97)
+    assert input_shape((30, 60), config) == (49, 97)
+    assert input_shape((110, 60), config) == (113, 65)
+    assert input_shape((480, 854), config) == (65, 129)
+    assert preprocess([torch.zeros(30, 60, 3).byte()], config).shape == (1, 3, 49, 97)
 
 
 def test_the_first_step_reports_what_was_drawn(predictor, frames):

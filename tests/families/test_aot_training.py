@@ -214,3 +214,28 @@ def test_residual_branches_are_dropped_in_training_alone():
     assert set(dropped.flatten().tolist()) == {0.0, 2.0}
     assert all(len(set(sample.flatten().tolist())) == 1 for sample in dropped)
     assert torch.equal(layer.eval()._drop(branch), branch)
+
+
+def test_mistakes_are_told_to_the_short_term_memory_alone(monkeypatch):
+    model, clips = tiny_case()
+    labels = clips.labels.clone()
+    labels[1] = 0  # nothing there to take for something else
+    mistakes = torch.full_like(labels, loss.IGNORED)
+    mistakes[1:3] = 2
+    memories = []
+    propagate = model.LSTT.propagate
+
+    def record(features, long_term, short_term):
+        memories.append((long_term[0][0].values, short_term[0].values))
+        return propagate(features, long_term, short_term)
+
+    monkeypatch.setattr(model.LSTT, "propagate", record)
+    schedule = Schedule(1, 0, is_self_fed=False)
+    right = losses(model, replace(clips, labels=labels), schedule).frames
+    wrong = losses(model, replace(clips, labels=labels, mistakes=mistakes), schedule).frames
+    for frame in range(3):
+        (long_term, short_term), (other_long_term, other_short_term) = memories[frame::3]
+        assert torch.equal(long_term, other_long_term)
+        assert torch.equal(short_term, other_short_term) == (frame < 2)
+    assert torch.equal(right[:3], wrong[:3])
+    assert (right[3] != wrong[3]).all()
