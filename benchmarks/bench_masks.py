@@ -26,8 +26,7 @@ from torch.nn import functional as F
 from benchmarks.provenance import RESULTS, commit, machine
 from models.ops.masks import encode_crops, paste
 from models.rle import Rle
-from service.api.mask_formats import segmentation
-from service.api.options import MaskFormat
+from service.api.mask_formats import MaskFormat, segmentation
 
 Encoder = Callable[[Tensor, Tensor, tuple[int, int]], list[Rle]]
 

@@ -7,7 +7,7 @@ import pytest
 
 from models import rle
 from service import demo_clip
-from service.api.video import Video
+from service.api.video.frames import Video
 from service.client import TrackedObject, VideoStep
 from service.client.replies import ImageSize
 

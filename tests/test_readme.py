@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from models import zoo
-from service.api.options import SegmentOptions
+from service.api.pictures.options import SegmentOptions
 from service.child import Child, running
 
 ROOT = Path(__file__).resolve().parents[1]

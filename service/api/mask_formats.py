@@ -3,14 +3,15 @@
 import base64
 import struct
 import zlib
+from typing import Literal
 
 import numpy as np
 
 from models import polygons
 from models import rle as rles
 from models.rle import Rle
-from service.api.options import MaskFormat
 
+MaskFormat = Literal["rle", "rle_counts", "polygon", "png", "none"]
 Segmentation = Rle | dict[str, list[int]] | list[list[int]] | str | None
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from service.api.video import Video
+from service.api.video.frames import Video
 from service.cli import CommandFailed, sources
 from service.errors import ServiceError
 

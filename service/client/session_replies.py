@@ -1,4 +1,4 @@
-"""What sessions answer: the replies of `service.api.session_schemas`, frozen."""
+"""What sessions answer: the replies of `service.api.sessions.schemas`, frozen."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.boxes import MAX_BOXES, Box, parse, to_prompts
 from service.api.codec import ImageHeader
+from service.api.pictures.boxes import MAX_BOXES, Box, parse, to_prompts
 from service.errors import InvalidOptions
 
 HEADER = ImageHeader(width=64, height=48, format="PNG")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.inputs import merge_options, parse_json
-from service.api.options import SegmentOptions
+from service.api.pictures.options import SegmentOptions
 from service.errors import BadInput, InvalidOptions, MalformedBody, ServiceError, UnreadableImage
 
 PICTURE = b"the bytes of a picture"

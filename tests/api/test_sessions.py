@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from models import rle
-from service.api.session_schemas import FrameReply, OpenedReply, SessionReply, SessionsReply
+from service.api.sessions.schemas import FrameReply, OpenedReply, SessionReply, SessionsReply
 from tests.api.serving import Client, serving
 from tests.fake_tracker import FakeVideoPredictor
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.api.session_schemas import FrameReply, SessionReply
+from service.api.sessions.schemas import FrameReply, SessionReply
 from tests.api.conversation import Conversation
 from tests.api.serving import Client
 from tests.api.test_sessions import MASK, RLE, open_session, picture, tracking

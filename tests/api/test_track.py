@@ -13,7 +13,7 @@ import pytest
 
 from models import rle
 from service.api.routes.track import END_EXAMPLE, FIRST_EXAMPLE, FRAME_EXAMPLE
-from service.api.session_schemas import VideoEndReply, VideoFrameReply, VideoOpenedReply
+from service.api.sessions.schemas import VideoEndReply, VideoFrameReply, VideoOpenedReply
 from tests.api.exchange import App, Exchange, Message
 from tests.api.serving import Client
 from tests.api.test_sessions import tracking

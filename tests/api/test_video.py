@@ -11,8 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from service.api.video import Video, VideoFrame
-from service.api.video_index import MAX_SAMPLES, check_index
+from service.api.video.frames import Video, VideoFrame
+from service.api.video.index import MAX_SAMPLES, check_index
 from service.errors import DeadlineExceeded, TooLarge, UnreadableVideo
 from tests.clips import clip, cornered, grey, sound
 

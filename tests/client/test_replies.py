@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from models import polygons, rle
 from service.api import mask_formats, schemas
-from service.api import options as asked
+from service.api.pictures import options as asked
 from service.client import errors, masks, options, replies
 
 MASK = np.zeros((5, 7), dtype=bool)

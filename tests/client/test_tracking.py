@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from service.api import session_options, session_schemas
+from service.api.sessions import options as session_options
+from service.api.sessions import schemas as session_schemas
 from service.client import AsyncClient, NewObject, RequestFailed, options, session_replies
 from tests.api.serving import serving
 from tests.client.talking import FAST

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from service.api import detections
 from service.api.openapi import picture_operation, picture_responses
-from service.api.options import DetectOptions
-from service.api.pictures import PictureCall, receive_picture
+from service.api.pictures import detections
+from service.api.pictures.call import PictureCall, receive_picture
+from service.api.pictures.options import DetectOptions
 from service.api.schemas import DetectReply
 
 router = APIRouter(tags=["pictures"])

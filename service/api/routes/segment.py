@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from service.api import boxes, instances
 from service.api.openapi import picture_operation, picture_responses
-from service.api.options import SegmentOptions
-from service.api.pictures import PictureCall, receive_picture
+from service.api.pictures import boxes, instances
+from service.api.pictures.call import PictureCall, receive_picture
+from service.api.pictures.options import SegmentOptions
 from service.api.schemas import SegmentReply
 
 router = APIRouter(tags=["pictures"])

@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from service.api import segments
 from service.api.openapi import picture_operation, picture_responses
-from service.api.options import SemanticOptions
-from service.api.pictures import PictureCall, receive_picture
+from service.api.pictures import segments
+from service.api.pictures.call import PictureCall, receive_picture
+from service.api.pictures.options import SemanticOptions
 from service.api.schemas import SemanticReply
 
 router = APIRouter(tags=["pictures"])

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from service.api import tracks
 from service.api.dependencies import ServicesDep
 from service.api.openapi import (
     json_operation,
@@ -13,9 +12,10 @@ from service.api.openapi import (
     picture_responses,
     problem_responses,
 )
-from service.api.session_calls import SessionCalls
-from service.api.session_options import EditOptions, FrameOptions, OpenOptions
-from service.api.session_schemas import FrameReply, OpenedReply, SessionReply, SessionsReply
+from service.api.sessions import tracks
+from service.api.sessions.calls import SessionCalls
+from service.api.sessions.options import EditOptions, FrameOptions, OpenOptions
+from service.api.sessions.schemas import FrameReply, OpenedReply, SessionReply, SessionsReply
 
 router = APIRouter(tags=["sessions"])
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, WebSocket
 
 from service.api.dependencies import ServicesDep
-from service.api.stream import Stream
+from service.api.sessions.stream import Stream
 
 router = APIRouter()
 

@@ -10,9 +10,9 @@ from service.api.dependencies import ServicesDep
 from service.api.negotiation import NDJSON
 from service.api.openapi import FAILURES, problem_responses, video_operation
 from service.api.routes.sessions import EXAMPLE, OPENED_EXAMPLE
-from service.api.session_options import VideoOptions
-from service.api.session_schemas import VideoEndReply, VideoFrameReply, VideoOpenedReply
-from service.api.video_calls import VideoReply, follow_video
+from service.api.sessions.options import VideoOptions
+from service.api.sessions.schemas import VideoEndReply, VideoFrameReply, VideoOpenedReply
+from service.api.video.reply import VideoReply, follow_video
 
 PATH = "/track"
 

@@ -4,14 +4,15 @@ import json
 import math
 from functools import partial
 
-from service.api import problems, tracks
+from service.api import problems
 from service.api.dependencies import Services
 from service.api.inputs import read_members, validate
-from service.api.mailbox import Message, Place
 from service.api.record import RequestRecord
-from service.api.session_options import EditOptions, StreamOptions
-from service.api.session_schemas import SessionReply
-from service.api.session_work import SessionWork
+from service.api.sessions import tracks
+from service.api.sessions.mailbox import Message, Place
+from service.api.sessions.options import EditOptions, StreamOptions
+from service.api.sessions.schemas import SessionReply
+from service.api.sessions.work import SessionWork
 from service.engine.sessions.records import SessionStatus
 from service.errors import ServiceError
 

@@ -6,14 +6,15 @@ from typing import TypeVar
 from fastapi import Request
 from starlette.responses import Response
 
-from service.api import record, tracks
+from service.api import record
 from service.api.dependencies import Services
 from service.api.encoded import EncodedPicture
 from service.api.inputs import merge_options, read_members, read_upload, validate
 from service.api.negotiation import JSON, PNG, prefers_png
-from service.api.session_options import EditOptions, FollowOptions, FrameOptions, OpenOptions
-from service.api.session_work import SessionWork
-from service.api.tracks import Followed
+from service.api.sessions import tracks
+from service.api.sessions.options import EditOptions, FollowOptions, FrameOptions, OpenOptions
+from service.api.sessions.tracks import Followed
+from service.api.sessions.work import SessionWork
 from service.engine.sessions.records import SessionStatus
 from service.errors import UnsupportedMediaType
 

@@ -10,10 +10,10 @@ from typing import Self
 
 import anyio
 
-from service.api import video_index
 from service.api.dependencies import Services
 from service.api.record import RequestRecord
-from service.api.video import Video, VideoFrame
+from service.api.video.frames import Video, VideoFrame
+from service.api.video.index import check_index
 
 
 class VideoFile:
@@ -107,5 +107,5 @@ class VideoFile:
 
 
 def _open(data: bytes, max_pixels: int) -> Video:
-    video_index.check_index(data)
+    check_index(data)
     return Video(BytesIO(data), max_pixels)

@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.api import objects as told
-from service.api.objects import Find, Objects, Size
-from service.api.options import MaskFormat
+from service.api.mask_formats import MaskFormat
+from service.api.sessions import objects as told
+from service.api.sessions.objects import Find, Objects, Size
 from service.engine.sessions.records import Detect, NewObject
 
 

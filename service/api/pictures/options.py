@@ -1,12 +1,11 @@
 """What may be asked of the routes that take a picture; unknown names are refused."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from service.api.boxes import MAX_BOXES, Box, parse
-
-MaskFormat = Literal["rle", "rle_counts", "polygon", "png", "none"]
+from service.api.mask_formats import MaskFormat
+from service.api.pictures.boxes import MAX_BOXES, Box, parse
 
 
 def _names(value: object) -> object:

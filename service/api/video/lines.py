@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 from starlette.types import Send
 
-from service.api.video import VideoFrame
+from service.api.video.frames import VideoFrame
 from service.engine.sessions.records import FrameAnswer
 
 

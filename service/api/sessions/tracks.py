@@ -11,7 +11,7 @@ import numpy.typing as npt
 from models import rle
 from models.outputs import TrackedObject
 from service.api import mask_formats, overlay
-from service.api.options import MaskFormat
+from service.api.mask_formats import MaskFormat
 from service.api.overlay import Mark
 from service.engine.sessions.records import FrameAnswer, SessionStatus
 

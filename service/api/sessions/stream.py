@@ -19,9 +19,9 @@ from starlette.websockets import WebSocketDisconnect
 from service.api import problems, record
 from service.api.dependencies import Services
 from service.api.inputs import merge_options
-from service.api.mailbox import Mailbox, Message, Place
-from service.api.session_options import StreamOptions
-from service.api.stream_answers import StreamAnswers
+from service.api.sessions.mailbox import Mailbox, Message, Place
+from service.api.sessions.options import StreamOptions
+from service.api.sessions.stream_answers import StreamAnswers
 from service.errors import (
     NotFound,
     ServiceError,

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from service.api import objects
 from service.api.dependencies import Services
 from service.api.encoded import EncodedPicture
 from service.api.record import RequestRecord
-from service.api.session_options import EditOptions
-from service.api.tracks import Followed
+from service.api.sessions import objects
+from service.api.sessions.options import EditOptions
+from service.api.sessions.tracks import Followed
 from service.engine.sessions.records import FrameAnswer, SessionStatus
 
 Result = TypeVar("Result")

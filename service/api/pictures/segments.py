@@ -9,8 +9,8 @@ from models import rle
 from models.outputs import SemanticMap
 from models.rle import Rle
 from service.api import mask_formats, palette
-from service.api.options import MaskFormat
-from service.api.pictures import Answered
+from service.api.mask_formats import MaskFormat
+from service.api.pictures.call import Answered
 
 
 @dataclass(frozen=True)

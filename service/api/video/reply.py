@@ -16,17 +16,18 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.api import problems, record, tracks
+from service.api import problems, record
 from service.api.dependencies import Services
 from service.api.inputs import merge_options, read_video
 from service.api.negotiation import NDJSON
 from service.api.record import RequestRecord
-from service.api.session_options import VideoOptions
-from service.api.session_work import SessionWork
-from service.api.tracks import Followed
-from service.api.video import VideoFrame
-from service.api.video_file import VideoFile
-from service.api.video_lines import Lines, SlowReader, Tally
+from service.api.sessions import tracks
+from service.api.sessions.options import VideoOptions
+from service.api.sessions.tracks import Followed
+from service.api.sessions.work import SessionWork
+from service.api.video.file import VideoFile
+from service.api.video.frames import VideoFrame
+from service.api.video.lines import Lines, SlowReader, Tally
 from service.engine.admission import Ticket
 from service.engine.sessions.records import Detect, FrameAnswer, NewObject, Opened
 from service.errors import ServiceError

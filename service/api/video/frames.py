@@ -21,7 +21,8 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from service.api import codec, video_index
+from service.api import codec
+from service.api.video.index import may_have_index
 from service.errors import DeadlineExceeded, ServiceError, UnreadableVideo
 
 _INDEXED = "mov"  # only where `check_index` sees that too
@@ -193,7 +194,7 @@ def _opening(file: BinaryIO) -> dict[str, str]:
     """FFmpeg's options for opening a file."""
     head = file.read(4)
     file.seek(0)
-    indexed = (_INDEXED,) if video_index.may_have_index(head) else ()
+    indexed = (_INDEXED,) if may_have_index(head) else ()
     return {
         "format_whitelist": ",".join((*_CONTAINERS, *indexed)),
         # Probing shall decode nothing: it knows no limit on pixels, and the header says enough.

@@ -5,9 +5,10 @@ from typing import Any
 
 from models import rle
 from models.outputs import InstanceMasks
-from service.api import detections, mask_formats, overlay
-from service.api.options import MaskFormat
-from service.api.pictures import Answered
+from service.api import mask_formats, overlay
+from service.api.mask_formats import MaskFormat
+from service.api.pictures import detections
+from service.api.pictures.call import Answered
 
 
 def to_json(answered: Answered, *, mask_format: MaskFormat) -> bytes:

@@ -21,7 +21,7 @@ from service.api.dependencies import Services, ServicesDep
 from service.api.encoded import EncodedPicture
 from service.api.inputs import merge_options, read_upload
 from service.api.negotiation import JSON, PNG, prefers_png
-from service.api.options import PictureOptions
+from service.api.pictures.options import PictureOptions
 from service.api.record import RequestRecord
 from service.engine.engine import Prediction
 from service.engine.pool import ModelStatus

@@ -6,7 +6,7 @@ from typing import Any
 from models.predictor import Category
 from service.api import overlay
 from service.api.overlay import Mark
-from service.api.pictures import Answered
+from service.api.pictures.call import Answered
 
 Box = tuple[float, float, float, float]
 

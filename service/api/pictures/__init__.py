@@ -1,0 +1,1 @@
+"""The way of a picture: its options, its passes through a network, its replies."""

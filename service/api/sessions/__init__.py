@@ -1,0 +1,1 @@
+"""The way of a frame: to a session and back, as requests or over a WebSocket."""
