@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.outputs import TrackedObject
+from service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,16 @@ class SessionBounds:
     age_s: float
     max_objects: int
     max_requests: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SessionBounds":
+        """Return those that the operator chose."""
+        return cls(
+            idle_s=settings.session_idle_s,
+            age_s=settings.session_age_s,
+            max_objects=settings.max_session_objects,
+            max_requests=settings.max_session_requests,
+        )
 
 
 @dataclass(frozen=True)

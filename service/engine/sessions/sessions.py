@@ -64,12 +64,7 @@ class Sessions:
     ) -> None:
         self._pool = pool
         self._clock = clock
-        self._limits = SessionBounds(
-            idle_s=settings.session_idle_s,
-            age_s=settings.session_age_s,
-            max_objects=settings.max_session_objects,
-            max_requests=settings.max_session_requests,
-        )
+        self._limits = SessionBounds.of(settings)
         self._store = Store(Bounds.of(settings), clock, self._on_end)
         self._prompting = Prompting(pool, self._limits.max_objects)
         self._moves = Moves(pool, clock, self._limits, self._prompting)
