@@ -13,9 +13,7 @@ import io
 import itertools
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,16 +21,14 @@ from typing import Any
 
 import httpx
 import numpy as np
-import torch
 from PIL import Image
 
+from benchmarks.provenance import RESULTS, commit, machine
 from models import zoo
 from models.training.scenes import World, render, scene_at
 from service.child import Child, running
 from service.settings import Settings
 
-_ROOT = Path(__file__).resolve().parents[1]
-_RESULTS = _ROOT / "benchmarks" / "results" / "serving.json"
 _PICTURES = 32
 _WORLD = World(short_side=(480, 480), max_aspect=1.0)
 _SEED = 7
@@ -50,8 +46,8 @@ def main() -> None:
     pictures = [render(scene_at(_SEED, index, _WORLD)).image for index in range(_PICTURES)]
     batch_size = Settings().max_batch_size
     result = {
-        "machine": _machine(),
-        "commit": _commit(),
+        "machine": {**machine(), "load_average_before": round(os.getloadavg()[0], 1)},
+        "commit": commit(),
         "clients": given.clients,
         "seconds": given.seconds,
         "picture": "480x480 JPEG, demo world",
@@ -62,7 +58,7 @@ def main() -> None:
     result["throughput_ratio"] = round(result["served"]["images_per_s"] / best, 3)
     text = json.dumps(result, indent=2)
     sys.stdout.write(f"{text}\n")
-    _RESULTS.write_text(f"{text}\n")
+    (RESULTS / "serving.json").write_text(f"{text}\n")
 
 
 def _bare(pictures: list[np.ndarray], size: int) -> float:
@@ -157,28 +153,6 @@ def _jpeg(picture: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG", quality=90)
     return file.getvalue()
-
-
-def _machine() -> dict[str, Any]:
-    cpu = Path("/proc/cpuinfo").read_text().split("model name\t: ")[1].splitlines()[0]
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "load_average_before": round(os.getloadavg()[0], 1),
-    }
-
-
-def _commit() -> str:
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 (whichever git is installed)
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":
