@@ -8,6 +8,7 @@ import torch
 
 from models import zoo
 from models.checkpoint import CheckpointError
+from models.layers import inference
 from models.mask_rcnn import MaskRcnn
 from models.predictor import ImagePredictor
 from models.published import INCLUDED, PUBLICATIONS
@@ -126,3 +127,11 @@ def test_a_predictor_tells_what_its_weights_take(name: str) -> None:
     parameters = sum(tensor.numel() for tensor in zoo.build(name).parameters())
     for dtype, each in {"float32": 4, "bfloat16": 2}.items():
         assert zoo.load(name, dtype=dtype).nbytes == pytest.approx(each * parameters, rel=0.02)
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.available() if name.endswith("_demo")])
+def test_what_the_weights_take_is_counted_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = zoo.load(name)
+    first = predictor.nbytes
+    monkeypatch.setattr(inference, "nbytes", None)  # every request asks; the sum takes a while
+    assert predictor.nbytes == first

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -40,7 +41,7 @@ class AotPredictor:
         """What may tell it an object: masks alone."""
         return frozenset({"mask"})
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes of the network's parameters and buffers."""
         return inference.nbytes(self._model)

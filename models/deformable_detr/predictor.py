@@ -1,6 +1,7 @@
 """Pictures in, detections out: preprocess, network, postprocess."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ class DeformableDetrPredictor:
         """Label -> category, in rising label order."""
         return self._config.categories
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes of the network's parameters and buffers."""
         return inference.nbytes(self._model)

@@ -1,6 +1,7 @@
 """Pictures in, instances out: preprocess, network, postprocess."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ class MaskRcnnPredictor:
         """Label -> category, in rising label order."""
         return self._config.categories
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes of the network's parameters and buffers."""
         return inference.nbytes(self._model)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ class PointRendPredictor:
         """Label -> category, in rising label order."""
         return self._config.categories
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes of the network's parameters and buffers."""
         return inference.nbytes(self._model)

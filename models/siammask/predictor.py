@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from torch import Tensor
@@ -44,7 +45,7 @@ class SiamMaskPredictor:
         """What may tell it an object: a box, or a mask, of which the box counts."""
         return frozenset({"box", "mask"})
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes of the network's parameters and buffers."""
         return inference.nbytes(self._model)
