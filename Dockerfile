@@ -20,6 +20,10 @@ RUN pip install --constraint constraints.txt --no-deps . \
     && pip uninstall --yes pip
 
 FROM python:${PYTHON_VERSION}-slim
+# Triton, which comes with torch, compiles its part of a kernel for the GPU that it finds.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --create-home maskd \
     && install --directory --owner=maskd /weights /sessions
 COPY --from=build /opt/maskd /opt/maskd

@@ -2,19 +2,21 @@
 
 Every sample is four cells with a weight each, so that a query's answer is one weighted sum of table
 rows: one gather over all levels and points, without a copy of what it sums. On a GPU, where no
-gradient is wanted, `models.ops.deform_attn_triton` does it all in one pass if Triton is installed.
+gradient is wanted, `models.ops.deform_attn_triton` does it all in one pass if Triton works there.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# It comes with torch's builds for CUDA.
-_HAS_TRITON = find_spec("triton") is not None
+_log = logging.getLogger(__name__)
+
 # Queries whose indices and weights exist at a time; more of them no longer fit a CPU's cache.
 _QUERIES_AT_A_TIME = 2048
 # Cells of zeros around a map: one before; two after, as a sample takes its cell and the next.
@@ -44,7 +46,8 @@ def deform_attn(
     Source: Zhu et al. 2021, equation 3; Deformable-DETR ms_deform_attn_core_pytorch; differs: none.
     """
     is_single = sampling_locations.dtype == torch.float32
-    if _HAS_TRITON and values.is_cuda and is_single and not torch.is_grad_enabled():
+    wants_fused = values.is_cuda and is_single and not torch.is_grad_enabled()
+    if wants_fused and fuses_on(values.device):
         from models.ops.deform_attn_triton import fused  # noqa: PLC0415 (Triton may be absent)
 
         return fused(values, spatial_shapes, sampling_locations, attention_weights)
@@ -62,6 +65,28 @@ def deform_attn(
     )
     sums = [_gather(table, lattice, picture_rows, *part) for part in parts]
     return torch.cat([part.view(batch, -1, heads * values.shape[-1]) for part in sums], dim=1)
+
+
+@cache
+def fuses_on(device: torch.device) -> bool:
+    """Return whether the fused kernel runs there; tried once a device, a failure is logged.
+
+    Triton, which comes with torch's builds for CUDA, compiles it with a C compiler of the host's
+    into a folder that it must be able to write and to load from; not every host has these.
+    """
+    if find_spec("triton") is None:
+        return False
+    weights = torch.zeros(1, 1, 1, 1, 1, device=device)
+    locations = torch.stack([weights, weights], dim=-1)
+    try:
+        from models.ops.deform_attn_triton import fused  # noqa: PLC0415 (Triton may be absent)
+
+        fused(weights[0], [(1, 1)], locations, weights)
+    except Exception as error:  # noqa: BLE001 (whatever it is, the sums can be had without)
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        _log.warning("deformable attention is slower on %s than it could be: %s", device, reason)
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ops.deform_attn import deform_attn
+from models.ops.deform_attn import deform_attn, fuses_on
 from tests.goldens import golden, needs_goldens
 
+ROOT = Path(__file__).resolve().parents[2]
 SHAPES = [(3, 5), (2, 1)]
 Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -135,12 +137,46 @@ def test_the_fused_kernel_gives_the_same_sums_in_its_interpreter() -> None:
     subprocess.run([sys.executable, "-c", _FUSED], env=environ, check=True)  # noqa: S603 (our own words)
 
 
+_TRITON = """
+class Kernel:
+    def __getitem__(self, grid):
+        raise RuntimeError("Failed to find C compiler.\\nSet CC.")
+
+def jit(function):
+    return Kernel()
+
+def next_power_of_2(number):
+    return number
+"""
+_TRY = """
+import torch
+from models.ops.deform_attn import fuses_on
+
+assert [fuses_on(torch.device("cpu")) for _ in range(2)] == [False, False]
+"""
+
+
+def test_a_host_without_a_compiler_does_without_the_fused_kernel_and_is_told_once(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "triton").mkdir()
+    (tmp_path / "triton" / "__init__.py").write_text(_TRITON)
+    (tmp_path / "triton" / "language.py").write_text("constexpr = int")
+    environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    command = [sys.executable, "-c", _TRY]
+    run = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)  # noqa: S603 (our own words)
+    assert run.stderr == (
+        "deformable attention is slower on cpu than it could be: Failed to find C compiler.\n"
+    )
+
+
 @pytest.mark.gpu
 def test_the_gpu_gives_the_answer_of_the_cpu() -> None:
     values, locations, weights = (tensor.float() for tensor in inputs(3000))
     expected = deform_attn(values, SHAPES, locations, weights)
     ours = deform_attn(values.cuda(), SHAPES, locations.cuda(), weights.cuda())
     torch.testing.assert_close(ours.cpu(), expected)
+    assert fuses_on(torch.device("cuda", torch.cuda.current_device()))
     with torch.inference_mode():
         fused = deform_attn(values.cuda(), SHAPES, locations.cuda(), weights.cuda())
     torch.testing.assert_close(fused.cpu(), expected)
