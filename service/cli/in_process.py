@@ -11,7 +11,7 @@ from service.app import create_app
 from service.cli import CommandFailed
 from service.client import AsyncClient
 from service.engine.engine import Engine
-from service.engine.loader import EngineStartError, ZooLoader
+from service.engine.loader import EngineStartError, UnknownModel, ZooLoader
 from service.settings import Settings
 
 _PATIENCE_S = 24 * 3600.0  # nobody else waits, and large networks are slow without a GPU
@@ -55,7 +55,7 @@ def choose(settings: Settings, task: str, model: str | None) -> str:
     loader = ZooLoader(settings)
     try:
         configured = [name for name in settings.models if loader.task(name) == task]
-    except zoo.UnknownVariant as error:
+    except UnknownModel as error:
         raise CommandFailed(str(error)) from error
     variants = zoo.available().values()
     included = [one.name for one in variants if (one.task, one.checkpoint) == (task, INCLUDED)]

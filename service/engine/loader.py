@@ -14,6 +14,18 @@ class EngineStartError(Exception):
     """The engine cannot start; the message is one line that says why."""
 
 
+class UnknownModel(KeyError):
+    """No variant of this name, and no weights that have it as a name of their own."""
+
+    def __str__(self) -> str:
+        name, path = self.args
+        return f"{name} is no variant, and there are no weights of that name at {path}"
+
+
+class MissingWeights(Exception):
+    """A published variant whose weights were not fetched."""
+
+
 class Loader(Protocol):
     """Makes predictors from names."""
 
@@ -59,9 +71,10 @@ class ZooLoader:
         """See `Loader`."""
         if name in zoo.available():
             return name
-        origin = zoo.read_origin(self._weights_dir / f"{Path(name).name}.safetensors")
+        path = self._weights_dir / f"{Path(name).name}.safetensors"
+        origin = zoo.read_origin(path)
         if origin is None or origin.variant not in zoo.available():
-            raise zoo.UnknownVariant(name)
+            raise UnknownModel(name, path)
         return origin.variant
 
     def task(self, name: str) -> str:
@@ -70,7 +83,11 @@ class ZooLoader:
 
     def load(self, name: str, device: str) -> ImagePredictor | VideoPredictor:
         """See `Loader`."""
-        return zoo.load(self.variant(name), self._checkpoint(name), device, dtype=self._dtype)
+        checkpoint = self._checkpoint(name)
+        if checkpoint is None and name in zoo.available() and zoo.available()[name].files:
+            get = f"`maskd weights fetch {name}` gets them"
+            raise MissingWeights(f"its weights are not in {self._weights_dir}: {get}")
+        return zoo.load(self.variant(name), checkpoint, device, dtype=self._dtype)
 
     def _checkpoint(self, name: str) -> Path | None:
         """The variant's file in the weights folder, if there is one."""

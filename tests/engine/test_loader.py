@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from models import zoo
 from models.checkpoint import CheckpointError
 from models.predictor import ImagePredictor, VideoPredictor
-from service.engine.loader import ZooLoader
+from service.engine.loader import MissingWeights, UnknownModel, ZooLoader
 from service.settings import Settings
 
 
@@ -19,9 +19,13 @@ def test_tasks_are_the_zoo_s(tmp_path: Path) -> None:
     assert loader_of(tmp_path).task("mask_rcnn_r50_fpn") == "segment"
 
 
-def test_an_unknown_variant_is_named(tmp_path: Path) -> None:
-    with pytest.raises(zoo.UnknownVariant, match="nope"):
+def test_an_unknown_model_is_named_with_where_its_weights_would_be(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel) as raised:
         loader_of(tmp_path).task("nope")
+    place = tmp_path / "nope.safetensors"
+    assert str(raised.value) == (
+        f"nope is no variant, and there are no weights of that name at {place}"
+    )
 
 
 def test_without_a_file_the_included_weights_are_loaded_in_the_settings_dtype(
@@ -33,9 +37,16 @@ def test_without_a_file_the_included_weights_are_loaded_in_the_settings_dtype(
     assert predictor._dtype is torch.bfloat16
 
 
-def test_without_file_or_included_weights_the_error_says_where_they_are(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="published at https"):
-        loader_of(tmp_path).load("mask_rcnn_r50_fpn", "cpu")
+def test_published_weights_that_were_not_fetched_come_with_the_command_that_does(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(MissingWeights) as raised:
+        loader_of(tmp_path).load("aot_t", "cpu")
+    assert str(raised.value) == (
+        f"its weights are not in {tmp_path}: `maskd weights fetch aot_t` gets them"
+    )
+    with pytest.raises(CheckpointError, match="nobody has published any"):
+        loader_of(tmp_path).load("siammask_base", "cpu")
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
