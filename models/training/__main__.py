@@ -10,12 +10,18 @@ import torch
 
 import models
 from models import checkpoint, zoo
+from models.checkpoint import CheckpointError
 from models.training.coco_folder import FolderError
 from models.training.export import Card, Quality, half_weights, write_card, write_weights
 from models.training.plans import Plan, demo_plan, demo_variants, folder_plan
 from models.training.trainer import Trainer
+from models.zoo import UnknownVariant
 
 _DEMO_DIR = Path(next(iter(models.__path__))) / "demo"
+
+
+class NoPlan(Exception):
+    """What was asked leaves open what to train on or where to start."""
 
 
 class RunExists(Exception):
@@ -30,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         plan = _plan(options)
         _train(plan, options)
-    except (checkpoint.CheckpointError, zoo.UnknownVariant, FolderError, RunExists) as error:
+    except (CheckpointError, UnknownVariant, FolderError, NoPlan, RunExists) as error:
         print(error, file=sys.stderr)  # noqa: T201 (a command line speaks)
         return 2
     return 0
@@ -58,13 +64,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _plan(options: argparse.Namespace) -> Plan:
     """The variant's plan with the options in place of its own numbers."""
+    if options.variant not in zoo.available():
+        raise UnknownVariant(options.variant)
     if options.coco:
-        start = checkpoint.read(options.checkpoint or _DEMO_DIR / f"{options.variant}.safetensors")
+        start = checkpoint.read(options.checkpoint or _included(options.variant))
         plan = folder_plan(options.variant, options.coco, start)
     elif options.variant in demo_variants():
         plan = demo_plan(options.variant)
     else:
-        raise zoo.UnknownVariant(options.variant)
+        raise NoPlan(f"{options.variant} is not made from nothing: name a folder with --coco")
     wanted = {
         "steps": options.steps,
         "batch_size": options.batch_size,
@@ -74,6 +82,13 @@ def _plan(options: argparse.Namespace) -> Plan:
     given = {name: value for name, value in wanted.items() if value is not None}
     unseen_count = min(plan.unseen_count, options.unseen or plan.unseen_count)
     return replace(plan, config=replace(plan.config, **given), unseen_count=unseen_count)
+
+
+def _included(variant: str) -> Path:
+    path = _DEMO_DIR / f"{variant}.safetensors"
+    if not path.exists():
+        raise NoPlan(f"no weights of {variant} are included: name a file with --checkpoint")
+    return path
 
 
 def _train(plan: Plan, options: argparse.Namespace) -> None:

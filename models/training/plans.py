@@ -229,16 +229,13 @@ def folder_plan(variant: str, root: Path, start: Mapping[str, Tensor]) -> Plan:
     """Return how a Mask R-CNN goes on from weights on a folder of annotated pictures.
 
     Args:
-        variant: the zoo's name.
+        variant: a name of the zoo.
         root: a folder in COCO's format.
         start: [any] floating, under the published names.
 
     Raises:
         FolderError: the folder is not in COCO's format, or the variant is no Mask R-CNN.
-        UnknownVariant: no such variant.
     """
-    if variant not in zoo.available():
-        raise zoo.UnknownVariant(variant)
     published = zoo.available()[variant].config
     if not isinstance(published, MaskRcnnConfig):
         raise FolderError(f"{variant} is no Mask R-CNN: only those are trained on folders")
