@@ -73,12 +73,18 @@ def test_a_rule_says_whom_it_wakes_and_why() -> None:
 
 
 def test_the_page_explains_every_metric(registry: CollectorRegistry) -> None:
-    rows = set(re.findall(r"`((?:maskd|http_server)_\w+)`", PAGE))
-    metrics = {
-        metric.name + ("_total" if metric.type == "counter" else "")
-        for metric in registry.collect()
+    rows = re.findall(r"^\| (`(?:maskd|http_server)_.*?) \| (.*?) \|", PAGE, re.MULTILINE)
+    told = {
+        name: set(re.findall(r"`(\w+)`", labels))
+        for names, labels in rows
+        for name in re.findall(r"`(\w+)`", names)
     }
-    assert rows == metrics
+    assert told == {
+        name: set(collector._labelnames)
+        for collector, names in registry._collector_to_names.items()
+        for name in names
+        if name == collector._name + ("_total" if collector._type == "counter" else "")
+    }
 
 
 def test_the_page_and_compose_name_settings_that_exist() -> None:
@@ -109,6 +115,15 @@ def test_the_grace_is_longer_than_the_drain(name: str) -> None:
     assert float(container["env"][0]["value"]) == drain_s
     before_s = float(container["lifecycle"]["preStop"]["exec"]["command"][1])
     assert kubernetes["spec"]["terminationGracePeriodSeconds"] >= before_s + drain_s + 5
+
+
+@pytest.mark.parametrize("name", ["maskd", "maskd-cpu"])
+def test_a_kernel_can_be_compiled_for_the_gpu_and_loaded(name: str) -> None:
+    install = re.search(r"apt-get install (.*)", (ROOT / "Dockerfile").read_text())
+    assert install
+    assert {"gcc", "libc6-dev"} <= set(install[1].split())
+    assert COMPOSE["services"][name]["read_only"]
+    assert "/home/maskd/.triton:exec" in COMPOSE["services"][name]["tmpfs"]
 
 
 def test_what_compose_mounts_belongs_to_the_service_in_the_image() -> None:

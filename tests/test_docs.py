@@ -55,6 +55,11 @@ def test_every_page_is_linked_from_an_index() -> None:
     assert [page.name for page in DOCS.rglob("*.md") if page not in {*linked, *INDICES}] == []
 
 
+def test_every_card_is_linked_from_the_index_of_documents() -> None:
+    linked = {file.resolve() for file, _ in links(DOCS / "README.md")}
+    assert [card.name for card in (ROOT / "models").rglob("*.md") if card not in linked] == []
+
+
 @pytest.mark.parametrize("page", [*INDICES, DOCS / "training.md"])
 def test_a_figure_beside_a_card_is_the_cards(page: Path) -> None:
     text = page.read_text().replace("\n", " ")
