@@ -32,7 +32,9 @@ def child() -> Iterator[Child]:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_gets_an_answer(command: str, child: Child) -> None:
-    words = shlex.split(command.replace(ADDRESS, child.url).replace("overlay.png", "/dev/stdout"))
+    words = shlex.split(
+        command.replace(ADDRESS, child.url).replace("out/overlay.png", "/dev/stdout")
+    )
     said = subprocess.run(  # noqa: S603 (the README's own command)
         [*words, "--silent", "--fail"], cwd=ROOT, capture_output=True, check=True
     )

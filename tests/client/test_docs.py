@@ -12,7 +12,6 @@ import torch
 
 from models.outputs import SemanticMap
 from service.__main__ import main
-from tests.clips import clip, grey
 from tests.e2e.listening import Listening, listening
 from tests.fake_tracker import FakeVideoPredictor
 from tests.fakes import FakeBoxSegmenter, FakeModel
@@ -25,10 +24,6 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 def label_map(image: np.ndarray, **_: Any) -> SemanticMap:
     return SemanticMap(torch.ones(image.shape[:2], dtype=torch.uint8), is_refined=False)
-
-
-def open_clip() -> bytes:
-    return clip([grey(0, (96, 128))] * 3)
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +39,15 @@ def test_an_example_runs(number: int, service: Listening, monkeypatch: pytest.Mo
     monkeypatch.chdir(ROOT)
     code = EXAMPLES[number].replace("http://127.0.0.1:8000", service.url)
     assert service.url in code
-    exec(code, {"__name__": "example", "open_clip": open_clip})  # noqa: S102 (the page's own code)
+    exec(code, {"__name__": "example"})  # noqa: S102 (the page's own code)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_runs(
     command: str, service: Listening, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    for name in ("docs", "service"):
+        (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "out").mkdir()
     monkeypatch.chdir(tmp_path)
     assert main(shlex.split(command.replace("http://127.0.0.1:8000", service.url))) == 0
