@@ -48,18 +48,22 @@ def choose(settings: Settings, task: str, model: str | None) -> str:
     """Return the model that is asked for, the first configured one of a task, or an included one.
 
     Raises:
-        CommandFailed: there is none.
+        CommandFailed: there is none, or the model that is asked for does another task.
     """
-    if model is not None:
-        return model
     loader = ZooLoader(settings)
+    names = settings.models if model is None else (model,)
     try:
-        configured = [name for name in settings.models if loader.task(name) == task]
+        tasks = {name: loader.task(name) for name in names}
     except UnknownModel as error:
         raise CommandFailed(str(error)) from error
+    able = [name for name in names if tasks[name] == task]
+    if model is not None:
+        if not able:
+            raise CommandFailed(f"--model {model}: it can {tasks[model]}, not {task}")
+        return model
     variants = zoo.available().values()
     included = [one.name for one in variants if (one.task, one.checkpoint) == (task, INCLUDED)]
-    found = next(iter((*configured, *included)), None)
+    found = next(iter((*able, *included)), None)
     if found is None:
         raise CommandFailed(
             f"no model that can {task} is in MASKD_MODELS or included; name one with --model "

@@ -80,8 +80,13 @@ async def _follow(
             await _take(given.out, first, session.opened, results)
             for frame in tqdm(sequence, unit="frame", initial=1, disable=None, file=sys.stderr):
                 await _take(given.out, frame, await session.step(frame), results)
-        followed = f"{len(session.last.objects)} objects in {session.frame_index + 1} frames"
-        sys.stdout.write(f"{', '.join(given.files)}: {followed}\n")
+        objects_told = _count(len(session.last.objects), "object")
+        frames_told = _count(session.frame_index + 1, "frame")
+        sys.stdout.write(f"{', '.join(given.files)}: {objects_told} in {frames_told}\n")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 async def _take(

@@ -83,8 +83,10 @@ def read(ask: Ask[T], outcome: Outcome) -> T:
         raise outcome
     if isinstance(outcome, httpx.RequestError):
         reason = str(outcome) or type(outcome).__name__
+        url = outcome.request.url
         raise Unreachable(
-            f"No answer came: {reason}.", was_sent=not isinstance(outcome, _NEVER_SENT)
+            f"No answer came from {url.scheme}://{url.netloc.decode()}: {reason}.",
+            was_sent=not isinstance(outcome, _NEVER_SENT),
         ) from outcome
     status = outcome.status_code
     try:

@@ -120,7 +120,8 @@ def test_one_bad_picture_fails_alone(
         (["{folder}/*.jpg"], "there is no such file"),
         (["{folder}/a.png", "--url", "host:1"], "must begin with http://"),
         (["{folder}/a.png", "--out", "{folder}/a.png"], "File exists"),
-        (["{folder}/a.png", "--model", "no_such_model"], "no_such_model cannot be loaded"),
+        (["{folder}/a.png", "--model", "no_such_model"], "no_such_model is no variant"),
+        (["{folder}/a.png", "--model", "aot_demo"], "aot_demo: it can track, not segment"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(

@@ -63,7 +63,7 @@ def test_frames_become_results_and_pictures(
     out, results = folder.parent / "out", folder.parent / "r.json"
     wanted = ["--box", BOX, "--out", str(out), "--coco", str(results)]
     assert main(["track", str(folder), "--url", service.url, *wanted]) == 0
-    assert capsys.readouterr().out == f"{folder}: 1 objects in 3 frames\n"
+    assert capsys.readouterr().out == f"{folder}: 1 object in 3 frames\n"
     found = json.loads(results.read_text())
     assert [(one["image_id"], one["track_id"]) for one in found] == [(0, 1), (1, 1), (2, 1)]
     mask = rle.decode(found[2]["segmentation"])

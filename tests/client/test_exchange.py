@@ -54,8 +54,9 @@ def test_a_broken_connection_is_tried_again() -> None:
 
 def test_a_service_that_never_answers_is_given_up() -> None:
     asking, script = client(*[httpx.ConnectError("refused")] * 9)
-    with pytest.raises(Unreachable, match="refused") as caught:
+    with pytest.raises(Unreachable) as caught:
         asking.models()
+    assert str(caught.value) == "No answer came from http://service: refused."
     assert len(script.asked) == 5
     assert not caught.value.was_sent
 
