@@ -20,7 +20,7 @@ from service.client import NewObject, VideoStep
 
 Frame = npt.NDArray[np.uint8]
 
-_SEED = 12  # three figures that pass in front of each other
+_SEED = 59  # three figures that pass in front of each other
 _SIDE = 240  # pixels
 _FIGURES = 3
 _FRAMES, _RATE = 32, 12
