@@ -2,6 +2,8 @@
 
 ServiceError
 ├── BadInput
+│   ├── MalformedRequest      bytes that are no HTTP request
+│   ├── HeadTooLarge          a request's line and headers of more bytes than may be
 │   ├── MalformedBody         a body that is not of the form that its content type names
 │   ├── UnreadableImage       bytes that are no whole picture of an allowed format
 │   ├── UnreadableVideo       bytes that are no video of an allowed format, or a damaged one
@@ -11,7 +13,7 @@ ServiceError
 │   ├── FrameSizeChanged      a frame of another size than its session's first
 │   └── TooManyObjects        more objects than one session follows
 ├── Unauthorized              not the token that the route asks for
-├── SlowUpload                the body did not arrive in time
+├── SlowUpload                the head or the body did not arrive in time
 ├── NotFound                  a model, session, object or route that does not exist
 ├── ModelInUse                open sessions need the model; carries how many
 ├── FrameOutOfOrder           not the frame that the session awaits; carries its index
@@ -60,6 +62,14 @@ class ServiceError(Exception):
 
 class BadInput(ServiceError):
     """The request can never succeed as it is."""
+
+
+class MalformedRequest(BadInput):
+    """The bytes are no HTTP request."""
+
+
+class HeadTooLarge(BadInput):
+    """The request's line and headers have more bytes than they may."""
 
 
 class MalformedBody(BadInput):
@@ -123,7 +133,7 @@ class Unauthorized(ServiceError):
 
 
 class SlowUpload(ServiceError):
-    """The body did not arrive before the request's deadline."""
+    """The head or the body did not arrive before the request's deadline."""
 
 
 class NotFound(ServiceError):

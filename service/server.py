@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from functools import partial
 from types import FrameType
 
 import anyio
@@ -10,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.api.dependencies import Services
+from service.connection import Connection
 from service.engine.loader import EngineStartError
 
 _log = logging.getLogger("maskd.server")
@@ -30,21 +32,27 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI) -> None:
+        services: Services = app.state.services
+        settings = services.settings
+        connection = partial(
+            Connection, head_s=settings.deadline_s, reading_s=settings.session_idle_s
+        )
         super().__init__(
             uvicorn.Config(
                 app,
+                http=connection,  # type: ignore[arg-type]  # it is only called
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 lifespan="on",
                 timeout_keep_alive=75,  # longer than load balancers keep a connection idle
-                ws_max_size=app.state.services.settings.max_body_bytes,
+                ws_max_size=settings.max_body_bytes,
                 ws_per_message_deflate=False,  # encoded pictures do not get smaller
                 timeout_graceful_shutdown=1,  # the drain came before: only writing is left
             )
         )
         self._app = app
-        self._services: Services = app.state.services
+        self._services = services
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.Task[None] | None = None
         self._drain: asyncio.Task[None] | None = None

@@ -45,6 +45,7 @@ class Problem:
 
 TABLE: Mapping[type[errors.ServiceError], Problem] = MappingProxyType(
     {
+        errors.MalformedRequest: Problem(400, "malformed-request", "This is no HTTP request"),
         errors.MalformedBody: Problem(400, "malformed-body", "The body cannot be read"),
         errors.UnreadableImage: Problem(400, "unreadable-image", "The picture cannot be read"),
         errors.UnreadableVideo: Problem(400, "unreadable-video", "The video cannot be read"),
@@ -63,7 +64,9 @@ TABLE: Mapping[type[errors.ServiceError], Problem] = MappingProxyType(
             410, "snapshot-unusable", "What was kept of the session cannot be used"
         ),
         errors.SessionGone: Problem(410, "session-gone", "The session has ended"),
-        errors.SlowUpload: Problem(408, "slow-upload", "The body came too slowly", retryable=True),
+        errors.SlowUpload: Problem(
+            408, "slow-upload", "The request came too slowly", retryable=True
+        ),
         errors.TooLarge: Problem(
             413, "too-large", "The picture, the video or the body is too large"
         ),
@@ -76,6 +79,9 @@ TABLE: Mapping[type[errors.ServiceError], Problem] = MappingProxyType(
         ),
         errors.TooManyObjects: Problem(
             422, "too-many-objects", "A session does not follow so many objects"
+        ),
+        errors.HeadTooLarge: Problem(
+            431, "head-too-large", "The request's line and headers are too large"
         ),
         errors.Overloaded: Problem(429, "overloaded", "The service is full", retryable=True),
         errors.TooManySessions: Problem(

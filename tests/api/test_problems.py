@@ -15,6 +15,7 @@ from service.api.schemas import ProblemReply
 from tests.api.exchange import Exchange
 
 EXPECTED = {
+    errors.MalformedRequest: (400, "malformed-request"),
     errors.MalformedBody: (400, "malformed-body"),
     errors.UnreadableImage: (400, "unreadable-image"),
     errors.UnreadableVideo: (400, "unreadable-video"),
@@ -31,6 +32,7 @@ EXPECTED = {
     errors.InvalidOptions: (422, "invalid-options"),
     errors.FrameSizeChanged: (422, "frame-size-changed"),
     errors.TooManyObjects: (422, "too-many-objects"),
+    errors.HeadTooLarge: (431, "head-too-large"),
     errors.Overloaded: (429, "overloaded"),
     errors.TooManySessions: (429, "too-many-sessions"),
     errors.SessionBusy: (429, "session-busy"),
