@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,3 +148,48 @@ def test_sweeping_deletes_what_is_too_old_to_be_wanted(tmp_path: Path, first: Fo
     first.sweep(100.0)
     assert [path.name for path in (tmp_path / "sessions").iterdir()] == [ID[::-1]]
     assert [path.name for path in (tmp_path / "owners").iterdir()] == [first._name]
+
+
+def test_a_folder_that_was_deleted_is_made_anew(tmp_path: Path, second: Folder) -> None:
+    first = Folder(tmp_path)
+    first.write(ID, b"one")
+    shutil.rmtree(tmp_path)
+    first.write(ID, b"two")
+    first.write(ID, b"three")
+    second.touch()
+    with pytest.raises(SessionElsewhere):
+        second.claim(ID)
+    die(first)
+    second.claim(ID)
+    assert second.read(ID) == b"three"
+
+
+def test_a_session_that_found_no_room_on_the_disk_is_written_when_there_is_some(
+    tmp_path: Path, first: Folder
+) -> None:
+    (tmp_path / "sessions" / ID).mkdir()  # all that there was room for
+    first.write(ID, b"one")
+    with pytest.raises(TypeError):
+        first.write(ID, "no bytes")  # type: ignore[arg-type]
+    assert first.read(ID) == b"one"
+    names = sorted(path.name for path in (tmp_path / "sessions" / ID).iterdir())
+    assert names == ["owner-1", "state.safetensors"]
+
+
+@pytest.mark.parametrize("owner", [b"\xff", b"a\0b", b"", b"..", b"x" * 5000])
+def test_whoever_has_no_name_of_ours_is_taken_for_dead(
+    tmp_path: Path, first: Folder, owner: bytes
+) -> None:
+    folder = tmp_path / "sessions" / ID
+    folder.mkdir()
+    (folder / "owner-4").write_bytes(owner)
+    (folder / "owner-\N{SUPERSCRIPT TWO}").write_bytes(b"")
+    first.claim(ID)
+    first.write(ID, b"mine")
+    assert first.read(ID) == b"mine"
+
+
+def test_a_file_in_the_place_of_a_session_is_none(tmp_path: Path, first: Folder) -> None:
+    (tmp_path / "sessions" / ID).write_bytes(b"")
+    with pytest.raises(NotFound):
+        first.read(ID)

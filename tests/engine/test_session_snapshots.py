@@ -12,6 +12,7 @@ from service.engine.loader import EngineStartError
 from service.errors import (
     FrameOutOfOrder,
     NotFound,
+    NotReady,
     SessionElsewhere,
     SessionGone,
     SnapshotUnusable,
@@ -306,6 +307,18 @@ async def test_a_disk_that_takes_nothing_leaves_sessions_in_memory(
     assert (await advance(engine, session_id, 1)).frame_index == 1
     await written(engine)
     assert "could not be kept on disk" in caplog.text
+    await engine.aclose()
+
+
+async def test_a_disk_that_gives_nothing_lets_clients_come_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = await engine_at(tmp_path)
+    session_id = "0" * 32
+    (tmp_path / "sessions" / session_id / "state.safetensors").mkdir(parents=True)
+    with pytest.raises(NotReady):
+        await engine.sessions.inspect(session_id)
+    assert "could not be taken from disk" in caplog.text
     await engine.aclose()
 
 

@@ -18,6 +18,7 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from service.errors import NotFound, SessionElsewhere
 
@@ -46,18 +47,18 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self._sessions = root / "sessions"
         self._owners = root / "owners"
-        for folder in (self._sessions, self._owners):
-            folder.mkdir(parents=True, exist_ok=True)
         self._mine: set[str] = set()
         self._name = secrets.token_hex(16)
-        self._own = (self._owners / self._name).open("w")
-        fcntl.flock(self._own, fcntl.LOCK_EX)
-        self._own.write(_machine())
-        self._own.flush()
+        self._own = self._enter()
 
     def touch(self) -> None:
-        """Show that this process lives."""
-        os.utime(self._own.fileno())
+        """Show that this process lives; make the folder anew where somebody has deleted it."""
+        try:
+            os.utime(self._owners / self._name)
+        except FileNotFoundError:
+            self._own.close()
+            self._mine.clear()
+            self._own = self._enter()
 
     def release(self) -> None:
         """Let others take this process's sessions at once."""
@@ -72,7 +73,7 @@ class Folder:
         """
         try:
             return (self._sessions / session_id / _STATE).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NotFound("There is no such session.") from None
 
     def claim(self, session_id: str) -> None:
@@ -101,19 +102,23 @@ class Folder:
         Raises:
             Moved: the session is not this process's any more.
         """
+        self.touch()
         folder = self._sessions / session_id
         if session_id not in self._mine:
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)  # there, if the disk was full when it was to be signed
             self._sign(folder, 1)
             self._mine.add(session_id)
         if _owner(folder)[1] != self._name:
             raise Moved
         part = folder / f"{_STATE}.{self._name}"
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(folder / _STATE)
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(folder / _STATE)
+        finally:
+            part.unlink(missing_ok=True)
 
     def delete(self, session_id: str) -> None:
         """Forget a session of this process."""
@@ -138,6 +143,16 @@ class Folder:
                 else:
                     path.unlink()
 
+    def _enter(self) -> TextIO:
+        """Make the folder if it is not there, and hold this process's file in it."""
+        for folder in (self._sessions, self._owners):
+            folder.mkdir(parents=True, exist_ok=True)
+        own = (self._owners / self._name).open("w")
+        fcntl.flock(own, fcntl.LOCK_EX)
+        own.write(_machine())
+        own.flush()
+        return own
+
     def _sign(self, folder: Path, number: int) -> bool:
         """Make this process the n-th owner, whole or not at all; False if there is one."""
         part = folder / f"part-{self._name}"
@@ -156,7 +171,7 @@ class Folder:
         """Seconds until an owner may be taken for dead, as far as can be seen now."""
         try:
             file = (self._owners / owner).open()
-        except OSError:
+        except (OSError, ValueError):  # it is gone, or was never a name of ours
             return 0.0
         with file:
             try:
@@ -173,13 +188,13 @@ def _owner(folder: Path) -> tuple[int, str]:
     numbers = [
         int(path.name.removeprefix(_OWNER))
         for path in folder.glob(f"{_OWNER}*")
-        if path.name.removeprefix(_OWNER).isdigit()
+        if path.name.removeprefix(_OWNER).isdecimal()
     ]
     if not numbers:
         return 0, ""
     number = max(numbers)
     try:
-        return number, (folder / f"{_OWNER}{number}").read_text()
+        return number, (folder / f"{_OWNER}{number}").read_text(errors="replace")
     except FileNotFoundError:
         return _owner(folder)  # a higher one has just taken its place
 

@@ -13,7 +13,7 @@ from service.engine.clock import Clock, Timer
 from service.engine.sessions.folder import LEASE_S, Folder, Moved
 from service.engine.sessions.session import Session
 from service.engine.sessions.snapshots import Snapshot, pack, unpack
-from service.errors import NotFound
+from service.errors import NotFound, NotReady
 
 Result = TypeVar("Result")
 
@@ -81,10 +81,15 @@ class Keeper:
             NotFound: there is none.
             SnapshotUnusable: it is damaged, of another version, or another session's.
             SessionElsewhere: another process has it.
+            NotReady: the disk does not give it.
         """
         if not _ID.fullmatch(session_id):
             raise NotFound("There is no such session.")
-        return await self._do(partial(self._take_over, session_id, check))
+        try:
+            return await self._do(partial(self._take_over, session_id, check))
+        except OSError as error:
+            _log.exception("a session could not be taken from disk")
+            raise NotReady("What was kept of the session cannot be had now.") from error
 
     def forget(self, session_id: str) -> None:
         """Delete what was written of a session."""
