@@ -73,6 +73,8 @@ class RequestEnvelope:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        if scope.get("method") == "HEAD":  # answered as GET is; the server leaves the body out
+            scope = {**scope, "method": "GET"}
         story = record.begin(Headers(scope=scope), time.monotonic())
         record.attach(scope, story)
         token = logs.request_id.set(story.request_id)

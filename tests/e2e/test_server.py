@@ -38,6 +38,16 @@ def test_a_picture_sent_over_a_socket_is_answered() -> None:
     assert "server" not in reply.headers
 
 
+@pytest.mark.parametrize("path", ["/", "/livez", "/models", "/static/index.html"])
+def test_what_can_be_got_can_be_asked_for_its_headers_alone(path: str) -> None:
+    with listening() as service, httpx.Client(base_url=service.url) as client:
+        whole, head = client.get(path), client.head(path)
+        assert head.status_code == 200
+        assert head.content == b""
+        assert head.headers["content-length"] == str(len(whole.content))
+        assert client.get(path).content == whole.content
+
+
 def test_a_client_killed_while_uploading_leaves_nothing_behind() -> None:
     with listening() as service:
         client = service.connect()
