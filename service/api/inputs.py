@@ -187,6 +187,8 @@ async def _read_form(request: Request, part: str) -> Upload:
         form = await parser.parse()
     except MultiPartException as error:
         raise MalformedBody(f"The form cannot be read: {error.message}") from None
+    except UnicodeError:  # Python knows a charset that reads nothing
+        raise MalformedBody("The form's charset cannot be read.") from None
     try:
         return _from_form(form, part)
     finally:

@@ -17,6 +17,7 @@ from service import errors
 from service.api import record as records
 
 MEDIA_TYPE = "application/problem+json"
+_MAX_DETAIL = 1000  # characters; callers' own words are repeated in some
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _body(
         "type": problem.type,
         "title": problem.title,
         "status": problem.status,
-        "detail": detail,
+        "detail": detail if len(detail) <= _MAX_DETAIL else detail[:_MAX_DETAIL] + "…",
         "code": problem.code,
         "retryable": problem.retryable,
         "request_id": request_id,

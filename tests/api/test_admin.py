@@ -47,6 +47,14 @@ def names(reply: httpx.Response) -> list[str]:
     return [model["name"] for model in reply.json()["models"]]
 
 
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b"\xff", b"9" * 5000, b"[]"])
+async def test_what_is_no_json_is_told_to_those_who_may_ask(body: bytes) -> None:
+    async with serving() as client:
+        for headers, status, code in ((TOKEN, 400, "malformed-body"), ({}, 401, "unauthorized")):
+            reply = await client.post("/admin/models", content=body, headers=headers)
+            assert (reply.status_code, reply.json()["code"]) == (status, code)
+
+
 async def test_a_model_is_loaded_answers_and_is_let_go() -> None:
     async with serving(second=FakeModel()) as client:
         assert await segment(client, "second") == 404

@@ -192,3 +192,8 @@ async def test_a_value_that_the_framework_refuses_is_a_problem() -> None:
 async def test_words_that_no_encoding_holds_are_still_answered() -> None:
     body = content(await reply_to(errors.NotFound("no model \ud800")))
     assert body["detail"] == "no model \ud800"
+
+
+async def test_long_words_are_not_repeated_whole() -> None:
+    body = content(await reply_to(errors.NotFound("a" * 5000)))
+    assert body["detail"] == "a" * 1000 + "…"

@@ -266,6 +266,15 @@ WRONG: list[tuple[dict[str, Any], int, str, str]] = [
         "malformed-body",
         "",
     ),
+    (
+        {
+            "content": b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--b--\r\n',
+            "headers": {"content-type": "multipart/form-data; boundary=b; charset=undefined"},
+        },
+        400,
+        "malformed-body",
+        "charset",
+    ),
     ({"content": PNG, "params": {"model": "other"}}, 404, "not-found", "loaded are fake"),
     ({"content": PNG, "params": {"labels": "circle,cat"}}, 422, "invalid-options", "cat"),
     ({"content": PNG, "params": {"labels": "3"}}, 422, "invalid-options", "3"),

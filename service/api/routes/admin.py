@@ -5,8 +5,9 @@ import secrets
 from fastapi import APIRouter, Depends, Request
 
 from service.api.dependencies import ServicesDep
+from service.api.inputs import read_members, validate
 from service.api.model_cards import describe
-from service.api.openapi import problem_responses
+from service.api.openapi import json_operation, problem_responses
 from service.api.schemas import ModelChange, ModelsReply
 from service.errors import Unauthorized
 
@@ -28,15 +29,19 @@ router = APIRouter(tags=["admin"], dependencies=[Depends(check_token)])
 
 
 @router.post(
-    "/admin/models", summary="Load or unload", responses=problem_responses(401, 404, 409, 422)
+    "/admin/models",
+    summary="Load or unload",
+    responses=problem_responses(400, 401, 404, 409, 422),
+    openapi_extra=json_operation(ModelChange),
 )
-async def change_models(change: ModelChange, services: ServicesDep) -> ModelsReply:
+async def change_models(request: Request, services: ServicesDep) -> ModelsReply:
     """Load one more model, or let one go; answer once that is done, with what is loaded then.
 
     The other models go on. A tracker with open sessions goes only with `force`, which ends them:
     they answer 410 from then on, and what waits for it gets 503. Whoever leaves before the answer
     ends the loading.
     """
+    change = validate(ModelChange, read_members(await request.body()))
     if change.load is not None:
         await services.engine.load(change.load)
     if change.unload is not None:
