@@ -19,7 +19,8 @@ class UnknownModel(KeyError):
 
     def __str__(self) -> str:
         name, path = self.args
-        return f"{name} is no variant, and there are no weights of that name at {path}"
+        missing = f"{name} is no variant, and there are no weights of that name at {path}"
+        return f"{missing}; variants are {', '.join(zoo.available())}"
 
 
 class MissingWeights(Exception):
