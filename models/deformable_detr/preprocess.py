@@ -30,8 +30,8 @@ def input_shape(image_size: tuple[int, int], config: DeformableDetrConfig) -> tu
     """Return the (height, width) in which the network sees a lone picture, pixels.
 
     The limit of the longer side is applied to the shorter one, in whole pixels; so the longer side
-    can stay below it, or exceed it by one. Then both are rounded to multiples of the divisor. No
-    side falls below one pixel, or one divisor.
+    can stay below it, or exceed it: by one, and by up to its double where the shorter one is a few
+    pixels. Then both are rounded to multiples of the divisor. No side falls below one divisor.
 
     Args:
         image_size: (height, width), pixels.
@@ -52,11 +52,13 @@ def _limited(image_size: tuple[int, int], config: DeformableDetrConfig) -> tuple
     """The size between the limits, its shape kept."""
     short, long = min(image_size), max(image_size)
     wanted = config.min_size
+    height, width = image_size
     if long / short * wanted > config.max_size:
-        wanted = max(1, round(config.max_size * short / long))
+        wanted = round(config.max_size * short / long)
+    if not wanted:
+        return min(height, config.max_size), min(width, config.max_size)
     if wanted == short:
         return image_size
-    height, width = image_size
     if width < height:
         return int(wanted * height / width), wanted
     return wanted, int(wanted * width / height)

@@ -62,10 +62,10 @@ def resize_nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def bilinear_taps(
-    old_length: int, new_length: int, device: torch.device
+    old_length: int, new_length: int, device: torch.device, part: slice = slice(None)
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """One axis: the two source indices of each new one, and the weight of the second."""
-    centres = torch.arange(new_length, device=device, dtype=torch.float32) + 0.5
+    """One axis: the two source indices of each new one of a part, and the weight of the second."""
+    centres = torch.arange(*part.indices(new_length), device=device, dtype=torch.float32) + 0.5
     positions = (centres * (old_length / new_length) - 0.5).clamp(min=0)
     low = positions.long().clamp(max=old_length - 1)
     return (low, (low + 1).clamp(max=old_length - 1)), positions - low

@@ -91,7 +91,7 @@ def crop_opencv(
 ) -> Tensor:
     """Cut a square out and resize it as `resize_opencv` would.
 
-    Only pixels of the picture are looked at, so the square may be of any size.
+    Only the pixels that count are looked at, so picture and square may be of any size.
 
     Args:
         image: [h, w, c] uint8.
@@ -107,14 +107,11 @@ def crop_opencv(
     rows, row_weights = _row_taps(side, size)
     columns, column_weights = _column_taps(side, size)
     rows, columns = rows + origin[1], columns + origin[0]
-    near_columns = columns.clamp(0, width - 1)
-    first, last = int(near_columns.min()), int(near_columns.max())
-    near = image[:, first : last + 1][rows.clamp(0, height - 1)]  # [2, size, w, c]
+    places = rows.clamp(0, height - 1)[:, :, None, None], columns.clamp(0, width - 1)
+    near = image[places]  # [2, size, 2, size, c]
     near[(rows < 0) | (rows >= height)] = border
-    left, right = near[:, :, near_columns - first].unbind(2)
-    is_outside = (columns < 0) | (columns >= width)
-    left[:, :, is_outside[0]] = border
-    right[:, :, is_outside[1]] = border
+    near[:, :, (columns < 0) | (columns >= width)] = border
+    left, right = near.unbind(2)
     return _blend(left, right, row_weights, column_weights)
 
 

@@ -55,6 +55,9 @@ def label_map(logits: Tensor, stages: Sequence[Stage]) -> Tensor:
         [what the last stage keeps] uint8.
     """
     height, width = stages[-1].kept
+    if height < width and len(logits) * width > _BAND_VALUES:  # a row alone is too much
+        turned = [Stage(stage.size[::-1], stage.kept[::-1]) for stage in stages]
+        return label_map(logits.mT, turned).T.contiguous()
     labels = torch.empty(height, width, dtype=torch.uint8, device=logits.device)
     widest = max(width, *(stage.size[1] for stage in stages))
     rows = max(1, _BAND_VALUES // (len(logits) * widest))
@@ -81,8 +84,7 @@ def resized_rows(logits: Tensor, stages: Sequence[Stage], rows: slice) -> Tensor
     old_size = earlier[-1].kept if earlier else (logits.shape[1], logits.shape[2])
     if old_size == stage.size:
         return resized_rows(logits, earlier, rows)[:, :, : stage.kept[1]]
-    (above, below), share = bilinear_taps(old_size[0], stage.size[0], logits.device)
-    above, below, share = above[rows], below[rows], share[rows]
+    (above, below), share = bilinear_taps(old_size[0], stage.size[0], logits.device, rows)
     first = int(above[0])
     source = resized_rows(logits, earlier, slice(first, int(below[-1]) + 1))
     mixed = torch.lerp(source[:, above - first], source[:, below - first], share[:, None])

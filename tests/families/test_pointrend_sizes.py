@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from models.pointrend import DEEPLABV3_R50, FPN_R50_ADE20K, FPN_R101_CITYSCAPES
+from models.pointrend import DEEPLABV3_R50, FPN_R50_ADE20K, FPN_R101_CITYSCAPES, postprocess
 from models.pointrend.postprocess import Stage, label_map, resized_rows, way_back
 from models.pointrend.preprocess import input_shape, preprocess, resized_size
 from tests.goldens import golden, needs_goldens
@@ -111,3 +111,14 @@ def test_a_map_in_many_bands_is_the_map_in_one():
     assert found.dtype == torch.uint8
     assert found.shape == (300, 390)
     assert (found == whole[0, :, :, :390].argmax(0)).float().mean() > 0.9999
+
+
+def test_a_map_of_rows_that_are_too_long_is_made_in_bands_of_columns():
+    logits = torch.randn(150, 3, 5, generator=torch.Generator().manual_seed(2))
+    way = way_back((8, 200), (6, 180), (2, 40_000))
+    assert way[-1].size[1] * len(logits) > postprocess._BAND_VALUES
+    found = label_map(logits, way)
+    assert found.is_contiguous()
+    whole = resized_rows(logits, way, slice(0, 2))
+    best = whole.max(dim=0).values
+    assert torch.allclose(whole.gather(0, found[None].long())[0], best, atol=1e-5)

@@ -83,3 +83,10 @@ def test_a_square_may_be_far_larger_than_memory():
     border = torch.zeros(3, dtype=torch.uint8)
     square = crop_opencv(image, (-(10**8), -(10**8)), 2 * 10**8, 9, border)
     assert square.shape == (9, 9, 3)
+
+
+@pytest.mark.parametrize("size", [(2, 10**9), (10**9, 2)])
+def test_a_picture_may_be_far_longer_than_memory_has_room_for_its_lines(size):
+    image = torch.full((1, 1, 3), 200, dtype=torch.uint8).expand(*size, 3)
+    square = crop_opencv(image, (-(10**8), -(10**8)), 2 * 10**8, 9, torch.zeros(3).byte())
+    assert square.shape == (9, 9, 3)
