@@ -32,6 +32,8 @@ from service.errors import (
 
 _SERVICE_RESTARTS = 1012
 _PROBLEM = 4000  # and the problem's status
+# What sending raises when nobody listens; the second where uvicorn ended it, or never let it begin.
+_OVER = (WebSocketDisconnect, RuntimeError)
 _NO_SESSION = (NotFound, SessionElsewhere, SessionGone, SnapshotUnusable)
 # One is decoded, one followed, one encoded; a live camera's frames shall not grow old meanwhile.
 _IN_FLIGHT = {"all": 3, "latest": 2}
@@ -76,7 +78,7 @@ class Stream:
                 answers = StreamAnswers(self._services, self._story.request_id, options, status)
                 await self._talk(answers, options, status.limits.idle_s)
         if self._end is not None:
-            with suppress(WebSocketDisconnect):
+            with suppress(*_OVER):
                 await self._socket.close(self._end)
 
     async def _talk(self, answers: StreamAnswers, options: StreamOptions, idle_s: float) -> None:
@@ -149,7 +151,7 @@ class Stream:
     async def _send(self, text: str) -> None:
         try:
             await self._socket.send_text(text)
-        except WebSocketDisconnect:
+        except _OVER:
             self._leave()
             await anyio.lowlevel.checkpoint()  # raises: the conversation is over
 
