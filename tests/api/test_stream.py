@@ -10,7 +10,6 @@ import pytest
 
 from service.api.sessions.schemas import FrameReply, SessionReply
 from tests.api.conversation import Conversation
-from tests.api.exchange import Message
 from tests.api.serving import Client
 from tests.api.test_sessions import MASK, RLE, open_session, picture, tracking
 from tests.fake_tracker import FakeVideoPredictor
@@ -210,34 +209,6 @@ async def test_what_cannot_be_streamed_is_told_and_closed(path: str, query: str,
     ):
         assert (await stream.hear())["status"] == code - 4000
         assert await stream.hear_end() == code
-
-
-class Cut(Conversation):
-    """A conversation that the server has given up when the app would send such a message."""
-
-    def __init__(self, path: str, query: str, kind: str) -> None:
-        super().__init__(path, query)
-        self._kind = kind
-
-    async def _send(self, message: Message) -> None:
-        if message["type"] == self._kind:
-            raise RuntimeError("as uvicorn does")
-        await super()._send(message)
-
-
-@pytest.mark.parametrize(
-    ("query", "kind"),
-    [("", "websocket.send"), ("colour=red", "websocket.send"), ("colour=red", "websocket.close")],
-)
-async def test_a_stream_that_the_server_gave_up_ends_without_a_word(
-    query: str, kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with tracking() as client:
-        where = (await open_session(client)).headers["location"]
-        async with Cut(f"{where}/stream", query, kind).with_app(client.app) as stream:
-            stream.say(picture(1))
-            await client.app.state.services.activity.wait_idle()
-    assert "unexpected error" not in caplog.text
 
 
 async def test_a_session_that_is_closed_elsewhere_ends_its_stream() -> None:
