@@ -52,6 +52,10 @@ _TURNS = {
 _MAX_JPEG_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
 
+# Readers ask piece by piece, at a microsecond each, and a file can be nothing but empty pieces. The
+# largest pictures in the smallest usual pieces take some ten thousand.
+_MAX_READS = 200_000
+
 _WHITES = (1.0, 255.0, 65535.0)  # of numbers without a fixed range, the first that none exceeds
 _LARGEST = 1e30  # beyond this, float32 would overflow on the way
 
@@ -73,6 +77,24 @@ class ImageHeader:
     orientation: int = 1
 
 
+class _Pieces(BytesIO):
+    """The bytes of a picture, for a reader that asks not too often.
+
+    State: `_left`, how often it may still ask.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._left = _MAX_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next piece."""
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("the picture has too many pieces")
+        return super().read(size)
+
+
 def probe(data: bytes, max_pixels: int) -> ImageHeader:
     """Read a picture's header; costs no more than its metadata.
 
@@ -83,7 +105,7 @@ def probe(data: bytes, max_pixels: int) -> ImageHeader:
     reader = _reader(data)
     if reader is WebPImageFile:  # opening one allocates all its pixels
         check_pixels(_webp_size(data), max_pixels)
-    with _reading(), reader(BytesIO(data)) as image:
+    with _reading(), reader(_Pieces(data)) as image:
         size, name, orientation = image.size, image.format or "", _orientation(image)
     check_pixels(size, max_pixels)
     width, height = size[::-1] if orientation in _TURNS and _TURNS[orientation][0] else size
@@ -105,7 +127,8 @@ def decode(data: bytes, header: ImageHeader) -> npt.NDArray[np.uint8]:
     """
     if header.format == "JPEG" and data.count(_START_OF_SCAN) > _MAX_JPEG_SCANS:
         raise UnreadableImage(f"The JPEG picture has more than {_MAX_JPEG_SCANS} scans.")
-    with _reading(), _reader(data)(BytesIO(data)) as image:
+    file = BytesIO(data) if header.format == "BMP" else _Pieces(data)  # it may be read run by run
+    with _reading(), _reader(data)(file) as image:
         pixels = _to_rgb(image)
     does_swap, rows, columns = _TURNS.get(header.orientation, (False, 1, 1))
     upright = pixels.swapaxes(0, 1) if does_swap else pixels
