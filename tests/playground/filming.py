@@ -45,6 +45,11 @@ def box_on_the_ring(page: Page) -> None:
     page.mouse.up()
 
 
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
 def saved_frames(page: Page) -> zipfile.ZipFile:
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save frames").click()

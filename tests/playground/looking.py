@@ -12,6 +12,7 @@ from playwright.sync_api import ConsoleMessage, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "docs" / "sample.jpg"
+SAMPLE_SIZE = (480, 520)  # height, width
 WAIT_MS = 60_000.0
 
 _PIXELS = 'canvas => canvas.toDataURL("image/png").split(",")[1]'
@@ -48,6 +49,17 @@ class Watch:
 def choose(page: Page, tab: str, path: Path | str) -> None:
     """Choose a file on a tab."""
     page.locator(f"#{tab} input[type=file]").first.set_input_files(path)
+
+
+def answered(page: Page) -> None:
+    """Wait until what the picture tab was asked is answered."""
+    page.wait_for_selector("#picture[data-state=answered]:not([data-busy])")
+
+
+def set_threshold(page: Page, value: float) -> None:
+    with page.expect_response("**/segment?*"):
+        page.locator("[name=threshold]").fill(str(value))
+    answered(page)
 
 
 def drop(page: Page, at: tuple[float, float], path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from models import rle
-from tests.playground.filming import box_on_the_ring, copied, opened, truth
+from tests.playground.filming import box_on_the_ring, copied, opened, press, truth
 from tests.playground.looking import changed, pixels
 
 ROWS = "#video .results [data-id]"
@@ -29,11 +29,6 @@ def edges(mask: np.ndarray) -> tuple[float, ...]:
     """Top, bottom, left and right of a mask."""
     rows, columns = np.nonzero(mask)
     return rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
-
-
-def press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
 
 
 def test_the_brush_is_seen_where_keys_have_it(page: Page, clip: Path) -> None:
@@ -109,10 +104,20 @@ def test_the_focus_goes_on_where_buttons_and_rows_come_and_go(page: Page, clip: 
     expect(page.get_by_role("button", name="Go on")).to_be_focused()
 
 
-def test_a_row_that_is_pointed_at_stands_out_on_the_frame(page: Page, clip: Path) -> None:
+def test_what_is_pointed_at_stands_out_on_the_frame_and_in_the_list(page: Page, clip: Path) -> None:
     opened(page, clip)
     box_on_the_ring(page)
     page.mouse.move(5, 5)
     plain = pixels(page, "video", truth(0).shape)
-    page.locator("#video .row").hover()
+    row = page.locator("#video .target")
+    row.hover()
     assert changed(plain, pixels(page, "video", truth(0).shape)).any()
+    expect(row).to_have_class("target pointed")
+    page.mouse.move(5, 5)
+    expect(row).to_have_class("target")
+    canvas, (rows, columns) = page.locator("#video canvas"), np.nonzero(truth(0))
+    stage = canvas.bounding_box()
+    assert stage is not None
+    scale = stage["width"] / truth(0).shape[1]
+    canvas.hover(position={"x": columns.mean() * scale, "y": rows.mean() * scale})
+    expect(row).to_have_class("target pointed")

@@ -32,6 +32,11 @@ function remark({ note }) {
   return note ? `# On the page it was ${note}.\n` : "";
 }
 
+/** @param {string} name of a file @returns {string} in quotes where `-F` reads more than a name */
+function fileOf(name) {
+  return /[;,"]/.test(name) ? `"${name.replaceAll(/["\\]/g, "\\$&")}"` : name;
+}
+
 /**
  * @param {string} task
  * @param {Picture} picture
@@ -40,7 +45,7 @@ function remark({ note }) {
  */
 export function pictureCurl(task, picture, options) {
   const fields = Object.entries(options).map(([key, value]) => ` -F ${shell(`${key}=${value}`)}`);
-  return `${remark(picture)}curl -F ${shell(`image=@${picture.name}`)}${fields.join("")} ${address()}/${task}\n`;
+  return `${remark(picture)}curl -F ${shell(`image=@${fileOf(picture.name)}`)}${fields.join("")} ${address()}/${task}\n`;
 }
 
 const FOUND = new Map([
@@ -71,37 +76,58 @@ for one in reply.${members}:
 }
 
 /**
+ * What was told after the first frame.
+ * @typedef {Object} Edit
+ * @property {number} index of the frame on which it was told
+ * @property {Record<string, unknown>[]} [objects] that were drawn anew, or one more
+ * @property {number} [dropped] id of an object that is followed no longer
+ */
+
+/**
  * @param {Record<string, unknown>} opened what the session was opened with
+ * @param {Edit[]} edits in their order
  * @param {number} frames how many were followed after the first
  * @returns {string} the same session for curl
  */
-export function sessionCurl(opened, frames) {
+export function sessionCurl(opened, edits, frames) {
   const fields = Object.entries(opened).map(([key, value]) => {
     const text = typeof value === "string" ? value : JSON.stringify(value);
-    return `  -F ${shell(`${key}=${text}`)} \\\n`;
+    return `  --form-string ${shell(`${key}=${text}`)} \\\n`;
   });
+  const told = edits.map((edit) => `  if [ $index = ${edit.index + 1} ]; then ${editCurl(edit)}; fi\n`);
   return `# frames/00000.jpg and so on: the frames of the video
 service=${address()}
 id=$(curl -s -F image=@frames/00000.jpg \\
 ${fields.join("")}  $service/sessions | python3 -c 'import json, sys; print(json.load(sys.stdin)["session_id"])')
 for index in $(seq 1 ${Math.max(1, frames)}); do
-  curl -F image=@frames/$(printf %05d $index).jpg "$service/sessions/$id/frames?frame_index=$index"
+${told.join("")}  curl -F image=@frames/$(printf %05d $index).jpg "$service/sessions/$id/frames?frame_index=$index"
 done
 curl -X DELETE $service/sessions/$id
 `;
 }
 
+/** @param {Edit} edit */
+function editCurl({ objects, dropped }) {
+  const place = "$service/sessions/$id/objects";
+  if (objects) return `curl --json ${shell(JSON.stringify({ objects }))} ${place}`;
+  return `curl -X DELETE ${place}/${dropped}`;
+}
+
 /**
  * @param {Record<string, any>} opened what the session was opened with
+ * @param {Edit[]} edits in their order
  * @returns {string} the same session with the Python client
  */
-export function sessionPython(opened) {
-  const kind = opened.detect ? "Detect" : "NewObject";
+export function sessionPython(opened, edits) {
+  const kinds = ["Client", ...(opened.detect ? ["Detect"] : [])];
+  if (opened.objects || edits.some(({ objects }) => objects)) kinds.push("NewObject");
   const model = opened.model ? `, model=${python(opened.model)}` : "";
+  const told = edits.map((edit) =>
+    `            if session.frame_index == ${edit.index}:\n                ${editPython(edit)}\n`);
   return `# frames/00000.jpg and so on: the frames of the video
 from pathlib import Path
 
-from service.client import Client, ${kind}
+from service.client import ${kinds.join(", ")}
 
 first, *others = sorted(Path("frames").glob("*.jpg"))
 objects = ${opened.detect ? toCall("Detect", opened.detect) : toObjects(opened.objects)}
@@ -109,9 +135,15 @@ objects = ${opened.detect ? toCall("Detect", opened.detect) : toObjects(opened.o
 with Client(${python(address())}) as client:
     with client.track(first, objects${model}) as session:
         for frame in others:
-            for one in session.step(frame).objects:
+${told.join("")}            for one in session.step(frame).objects:
                 print(session.frame_index, one.id, one.label, one.visible, one.bbox)
 `;
+}
+
+/** @param {Edit} edit */
+function editPython({ objects, dropped }) {
+  if (!objects) return `session.drop(${dropped})`;
+  return `session.tell([${objects.map((one) => toCall("NewObject", one)).join(", ")}])`;
 }
 
 /** @param {Record<string, unknown>[]} objects */

@@ -23,6 +23,8 @@ export class Run {
     this.options = options;
     this.history = new History();
     this.pace = new Pace();
+    /** @type {import("../service/snippets.js").Edit[]} */
+    this.edits = [];
     this.isGoing = false;
     this.isPumping = false;
     /** @type {(frame: Frame, answer: any) => void} */
@@ -77,13 +79,15 @@ export class Run {
    * Tell objects anew on the frame that is reached.
    * @param {Record<string, unknown>[]} objects
    */
-  edit(objects) {
-    return this.following.edit(objects);
+  async edit(objects) {
+    const { frame_index: index } = await this.following.edit(objects);
+    this.edits.push({ index, objects });
   }
 
   /** @param {number} id of an object that shall be followed no longer */
-  drop(id) {
-    return dropObject(this.following.id, id);
+  async drop(id) {
+    const { frame_index: index } = await dropObject(this.following.id, id);
+    this.edits.push({ index, dropped: id });
   }
 
   /** End the session. */

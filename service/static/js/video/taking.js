@@ -29,11 +29,11 @@ export function offerRun(root, notice, current) {
     });
   };
   offer("curl", async (run, _, button) => {
-    await copy(sessionCurl(run.options, run.history.entries.length - 1));
+    await copy(sessionCurl(run.options, run.edits, run.history.entries.length - 1));
     confirmOn(button, "Copied");
   });
   offer("python", async (run, _, button) => {
-    await copy(sessionPython(run.options));
+    await copy(sessionPython(run.options, run.edits));
     confirmOn(button, "Copied");
   });
   offer("zip", async (run, name) => {
