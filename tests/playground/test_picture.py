@@ -1,30 +1,16 @@
 """The picture tab in a real browser, against a real service."""
 
 import json
-import shlex
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from PIL import Image
-from playwright.sync_api import Page, expect
-from pycocotools.coco import COCO
-from pycocotools.mask import area
+from playwright.sync_api import Page, Route, expect
 
 from models import rle
-from tests.playground.looking import ROOT, SAMPLE, changed, choose, drop, pixels
-
-SIZE = (480, 520)
-COPY_A_PICTURE = """async () => {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [90, 70];
-  canvas.getContext("2d").fillRect(0, 0, 90, 70);
-  const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
-  await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
-}"""
+from tests.playground.looking import SAMPLE, answered, changed, choose, pixels, set_threshold
+from tests.playground.looking import SAMPLE_SIZE as SIZE
 
 
 def ask(address: str, route: str, **options: Any) -> Any:
@@ -36,16 +22,6 @@ def ask(address: str, route: str, **options: Any) -> Any:
         timeout=60,
     )
     return reply.raise_for_status().json()
-
-
-def answered(page: Page) -> None:
-    page.wait_for_selector("#picture[data-state=answered]:not([data-busy])")
-
-
-def set_threshold(page: Page, value: float) -> None:
-    with page.expect_response("**/segment?*"):
-        page.locator("[name=threshold]").fill(str(value))
-    answered(page)
 
 
 def grown(mask: np.ndarray, by: int) -> np.ndarray:
@@ -63,6 +39,7 @@ def test_a_chosen_picture_shows_its_masks_as_pixels(page: Page, address: str) ->
     expect(page.locator("#picture .results [data-id]")).not_to_have_count(0)
     set_threshold(page, 1)
     expect(page.locator("#picture .results")).to_contain_text("Nothing was found")
+    expect(page.locator("#picture .columns")).to_be_hidden()
     tinted = changed(pixels(page, "picture", SIZE), with_masks)
     found = ask(address, "segment")["instances"]
     on_objects = np.any([rle.decode(one["segmentation"]) for one in found], axis=0)
@@ -102,14 +79,6 @@ def test_a_tap_tells_an_objects_name_also_once_the_finger_is_gone(page: Page, ad
     for kind in ("pointerdown", "pointerup", "pointerleave"):
         canvas.dispatch_event(kind, where)
     expect(page.locator("#picture .results .lit")).to_have_count(1)
-
-
-def test_nothing_is_offered_that_needs_a_picture_before_there_is_one(page: Page) -> None:
-    for tab in ("picture", "video"):
-        page.locator(f"#{tab}-tab").click()
-        expect(page.locator(f"#{tab} .empty")).to_be_visible()
-        for part in (".results", ".actions", ".another"):
-            expect(page.locator(f"#{tab} {part}")).to_be_hidden()
 
 
 def test_columns_that_an_answer_does_not_have_are_not_headed(page: Page) -> None:
@@ -177,156 +146,51 @@ def test_boxes_are_drawn_with_the_pointer_and_with_keys(page: Page) -> None:
     assert not changed(plain, pixels(page, "picture", SIZE)).any()
 
 
-def test_the_keyboard_alone_gets_an_answer(page: Page) -> None:
-    for _ in range(20):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.dataset.act") == "sample":
-            break
-    page.keyboard.press("Enter")
-    answered(page)
-    expect(page.locator("#picture canvas")).to_be_focused()
-    page.locator("[name=task]:checked").focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_selector("#picture .wipe:not([hidden])")
-
-
-def test_a_service_that_does_not_answer_can_be_asked_again(page: Page) -> None:
-    page.context.set_offline(True)
+def test_boxes_are_given_up_kept_within_the_picture_and_forgotten_with_it(page: Page) -> None:
     choose(page, "picture", SAMPLE)
-    notice = page.locator("#picture .notice")
-    expect(notice).to_contain_text("The service does not answer")
-    page.context.set_offline(False)
-    notice.get_by_role("button", name="Try again").click()
     answered(page)
-    expect(notice).to_contain_text("objects in")
-
-
-def test_a_picture_that_is_too_large_is_offered_to_be_sent_smaller(
-    page: Page, tmp_path: Path
-) -> None:
-    page.set_viewport_size({"width": 1280, "height": 600})
-    large = tmp_path / "large.png"
-    Image.open(SAMPLE).resize((1300, 1200)).save(large)
-    choose(page, "picture", large)
-    notice = page.locator("#picture .notice")
-    expect(notice).to_contain_text("is too large")
-    expect(notice).to_be_in_viewport(ratio=0.9)
-    assert notice.get_by_role("button").all_inner_texts() == ["Send it smaller"]
-    with page.expect_response("**/segment?*") as asked:
-        notice.get_by_role("button").click()
+    page.get_by_label("Only in boxes that I draw").check()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    canvas = page.locator("#picture canvas")
+    canvas.click()  # no drag
+    corners = [{"position": {"x": side, "y": side}} for side in (100, 200)]
+    canvas.hover(**corners[0])
+    page.mouse.down(button="right")
+    canvas.hover(**corners[1])
+    page.mouse.up(button="right")
+    canvas.focus()
+    for key in ("Enter", "Escape", *["ArrowLeft"] * 3):
+        page.keyboard.press(key)
+    assert asked == []
+    with page.expect_request("**/segment?*") as request:
+        for key in ("Enter", *["ArrowLeft"] * 25, *["Shift+ArrowDown"] * 25, "Enter"):
+            page.keyboard.press(key)
+    (box,) = json.loads(httpx.URL(request.value.url).params["boxes"])
+    assert box == [0, 180, 130, 300]
     answered(page)
-    width, height = asked.value.json()["image"].values()
-    assert 800_000 < width * height < 1_000_000
-    expect(page.locator("#picture .results [data-id]")).not_to_have_count(0)
-    note = f"made smaller, to {width}x{height}"
-    expect(page.locator("#picture .file-name")).to_have_text(f"large.png, {note}")
-    page.get_by_role("button", name="Copy as curl").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()").startswith(
-        f"# On the page it was {note}.\ncurl "
-    )
-
-
-def test_a_picture_that_only_the_browser_reads_is_offered_to_be_sent_as_png(
-    page: Page, tmp_path: Path
-) -> None:
-    odd = tmp_path / "odd.jpg"
-    Image.open(SAMPLE).save(odd, "GIF")  # its name says that the service reads it
-    choose(page, "picture", odd)
-    notice = page.locator("#picture .notice")
-    expect(notice).to_contain_text("cannot be read")
-    assert notice.get_by_role("button").all_inner_texts() == ["Send it as PNG"]
-    notice.get_by_role("button").click()
-    answered(page)
+    choose(page, "picture", SAMPLE)
+    expect(page.locator("#picture .notice")).to_have_text("Draw a box around each object.")
+    page.get_by_text("Detect", exact=True).click()
+    answered(page)  # by the model, without boxes
     expect(page.locator("#picture .results [data-id]")).not_to_have_count(0)
 
 
-def test_pictures_are_dropped_and_pasted_whatever_tab_is_shown(page: Page) -> None:
-    page.locator("#video-tab").click()
-    drop(page, (600, 400), SAMPLE)
-    answered(page)
-    expect(page.locator("#picture-tab")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#picture .file-name")).to_have_text("sample.jpg")
-    page.locator("#video-tab").click()
-    page.evaluate(COPY_A_PICTURE)
-    with page.expect_response("**/segment?*") as asked:
-        page.keyboard.press("Control+V")
-    assert asked.value.json()["image"] == {"width": 90, "height": 70}
-    expect(page.locator("#picture .file-name")).to_have_text("image.png")
+def test_what_was_asked_before_is_given_up(page: Page) -> None:
+    held: list[Route] = []
 
+    def hold(route: Route) -> None:
+        held.append(route)
 
-def test_what_nothing_helps_with_is_not_offered_again(page: Page) -> None:
-    problem = {"title": "An option cannot be used", "detail": "Really.", "retryable": False}
-    refusal = {"status": 422, "content_type": "application/problem+json"}
-    page.route("**/segment?*", lambda route: route.fulfill(**refusal, json=problem))
+    page.route("**/segment?*", hold)
+    page.route("**/detect?*", hold)
     choose(page, "picture", SAMPLE)
     notice = page.locator("#picture .notice")
-    expect(notice).to_contain_text("An option cannot be used")
-    expect(notice.get_by_role("button")).to_have_count(0)
-
-
-def test_a_file_that_is_no_picture_is_told_kindly(page: Page, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.png"
-    broken.write_text("no picture")
-    choose(page, "picture", broken)
-    expect(page.locator("#picture .notice")).to_contain_text("cannot show broken.png")
-
-
-def test_what_was_done_is_copied_as_a_command_that_does_it_again(page: Page) -> None:
-    choose(page, "picture", SAMPLE)
+    expect(notice).to_have_text("Asking mask_rcnn_demo…")
+    with page.expect_event("requestfailed", lambda request: "/segment?" in request.url):
+        page.get_by_text("Detect", exact=True).click()
+    expect(notice).to_have_text("Asking deformable_detr_demo…")
+    expect(page.locator("#picture")).to_have_attribute("data-busy", "")
+    held[-1].continue_()
     answered(page)
-    set_threshold(page, 0.9)
-    page.get_by_role("button", name="Copy as curl").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    command = shlex.split(page.evaluate("navigator.clipboard.readText()"))
-    said = subprocess.run(  # noqa: S603 (the page's own command)
-        [*command, "--silent", "--fail"], cwd=SAMPLE.parent, capture_output=True, check=True
-    )
-    scores = [one["score"] for one in json.loads(said.stdout)["instances"]]
-    assert scores
-    assert min(scores) >= 0.9
-
-
-def test_what_was_done_is_copied_as_a_program_that_does_it_again(
-    page: Page, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    choose(page, "picture", SAMPLE)
-    answered(page)
-    page.get_by_role("button", name="Copy as Python").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    program = page.evaluate("navigator.clipboard.readText()")
-    monkeypatch.chdir(SAMPLE.parent)
-    exec(program, {"__name__": "copied"})  # noqa: S102 (the page's own program)
-    rows = page.locator("#picture .results [data-id]").count()
-    assert len(capsys.readouterr().out.splitlines()) == rows
-
-
-def test_the_answer_is_saved_for_pycocotools_and_as_a_picture(page: Page, tmp_path: Path) -> None:
-    choose(page, "picture", SAMPLE)
-    answered(page)
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save COCO JSON").click()
-    assert saved.value.suggested_filename == "sample.coco.json"
-    saved.value.save_as(tmp_path / "coco.json")
-    coco = COCO(tmp_path / "coco.json")
-    for annotation in coco.loadAnns(coco.getAnnIds()):
-        assert area(coco.annToRLE(annotation)) == annotation["area"]
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save PNG").click()
-    saved.value.save_as(tmp_path / "masks.png")
-    drawn = np.asarray(Image.open(tmp_path / "masks.png").convert("RGB"), dtype=np.int16)
-    assert drawn.shape == (*SIZE, 3)
-    assert changed(drawn, np.asarray(Image.open(SAMPLE).convert("RGB"), dtype=np.int16)).any()
-
-
-def test_the_page_fits_a_phone(page: Page) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    choose(page, "picture", SAMPLE)
-    answered(page)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-
-
-def test_scripts_are_small_enough_to_be_read() -> None:
-    scripts = list((ROOT / "service" / "static").rglob("*.js"))
-    assert scripts
-    assert [path for path in scripts if len(path.read_text().splitlines()) > 200] == []
+    expect(notice).to_contain_text("deformable_detr_demo: ")

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from tests.playground.filming import (
     saved_frames,
     truth,
 )
-from tests.playground.looking import changed, choose, drop, pixels
+from tests.playground.looking import changed, pixels
 
 BREAK_THE_FIRST = """() => {
   window.streams = 0;
@@ -63,34 +62,6 @@ def test_a_clip_is_followed_and_its_masks_are_seen_as_pixels(
     assert said.count('"frame_index":') == FRAMES - 1
 
 
-def test_the_copied_program_follows_what_was_told_in_any_way(
-    page: Page, clip: Path, tmp_path: Path
-) -> None:
-    name = '"größer" \\ 7'
-    opened(page, clip)
-    box_on_the_ring(page)
-    page.get_by_label("Name of object 1").fill(name)
-    page.get_by_text("Brush", exact=True).click()
-    box_on_the_ring(page)
-    page.get_by_role("button", name="Follow").click()
-    lines = followed_again(page, tmp_path / "told")
-    assert len(lines) == 2 * (FRAMES - 1)
-    assert all(name in line for line in lines[::2])
-    page.get_by_role("button", name="Start over").click()
-    page.get_by_role("button", name="Find objects").click()
-    page.get_by_role("button", name="Go on").click()
-    lines = followed_again(page, tmp_path / "found")
-    assert len(lines) == page.locator("#video .row").count() * (FRAMES - 1) > 0
-
-
-def followed_again(page: Page, folder: Path) -> list[str]:
-    """What the copied program writes where the saved frames are: a line an object and frame."""
-    page.wait_for_selector("#video[data-state=ended]")
-    with saved_frames(page) as archive:
-        archive.extractall(folder)
-    return run([sys.executable, "-c", copied(page, "python")], folder).splitlines()
-
-
 def test_objects_are_found_stepped_through_and_corrected_by_keys(page: Page, clip: Path) -> None:
     sent: list[Any] = []
 
@@ -111,7 +82,7 @@ def test_objects_are_found_stepped_through_and_corrected_by_keys(page: Page, cli
     canvas.focus()
     for key in ("Enter", "ArrowLeft", "Enter"):
         page.keyboard.press(key)
-    expect(page.locator("#video .notice")).to_contain_text("followed as drawn from this frame on")
+    expect(page.locator("#video .notice")).to_contain_text("is followed as drawn")
     edits = [json.loads(message)["objects"] for message in sent if isinstance(message, str)]
     assert [(one["id"], len(one["box"])) for edit in edits for one in edit] == [(1, 4)]
     page.locator("#video .timeline input").fill("0")
@@ -133,28 +104,6 @@ def test_a_broken_stream_is_told_kindly_and_goes_on_where_it_was(page: Page, cli
     page.wait_for_selector("#video[data-state=ended]")
     expect(page.locator("#video .timeline output")).to_have_text(f"Frame {FRAMES} of {FRAMES}")
     assert page.evaluate("streams") == 2
-
-
-def test_what_a_camera_sees_is_followed(page: Page) -> None:
-    page.locator("#video-tab").click()
-    page.get_by_role("button", name="Use the camera").click()
-    page.get_by_role("button", name="Hold this frame").click()
-    expect(page.locator("#video .notice")).to_contain_text("Draw a box")
-    page.locator("#video canvas").focus()
-    page.keyboard.press("Enter")
-    page.keyboard.press("Enter")
-    page.get_by_role("button", name="Follow").click()
-    expect(page.locator("#video .pace")).to_contain_text("frames a second")
-    page.get_by_role("button", name="Another video").click()
-    page.wait_for_selector("#video[data-state=empty]")
-
-
-def test_a_file_that_is_no_video_is_told_kindly(page: Page, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.webm"
-    broken.write_text("no video")
-    page.locator("#video-tab").click()
-    choose(page, "video", broken)
-    expect(page.locator("#video .notice")).to_contain_text("cannot play broken.webm")
 
 
 def test_an_object_is_removed_in_mid_stream(page: Page, long_clip: Path) -> None:
@@ -201,22 +150,33 @@ def test_a_video_stands_still_where_nobody_looks_at_its_newest_frame(
     page.locator("#picture-tab").click()
     page.wait_for_selector("#video[data-state=paused]", state="attached")
     page.locator("#video-tab").click()
-    page.get_by_role("button", name="Go on").click()
-    page.wait_for_selector("#video[data-state=running]")
-    page.locator("#video .timeline input").fill("1")
-    page.wait_for_selector("#video[data-state=paused]")
+    for pause in (
+        lambda: page.locator("#video canvas").press("Space"),
+        lambda: page.locator("#video canvas").click(),
+        lambda: page.locator("#video .timeline input").fill("1"),
+    ):
+        page.get_by_role("button", name="Go on").click()
+        page.wait_for_selector("#video[data-state=running]")
+        pause()
+        page.wait_for_selector("#video[data-state=paused]")
     first = pixels(page, "video", truth(0).shape)
     page.wait_for_timeout(500)  # what was on its way has come
     expect(page.locator("#video .timeline output")).to_have_text("Frame 2 of 60")
     assert not changed(first, pixels(page, "video", truth(0).shape)).any()
+    page.locator("#video .remove").click()
+    expect(page.locator("#video .results")).to_have_text("None yet: draw on the picture.")
+    assert changed(first, pixels(page, "video", truth(0).shape)).any()
 
 
-def test_videos_are_dropped_anywhere(page: Page, clip: Path) -> None:
-    drop(page, (900, 20), clip)
-    expect(page.locator("#video .notice")).to_contain_text("Draw a box")
-    expect(page.locator("#video-tab")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#video .file-name")).to_have_text("clip.webm")
-    assert page.evaluate("document.body.className") == ""
+def test_a_session_ends_where_its_page_is_left(page: Page, address: str, clip: Path) -> None:
+    opened(page, clip)
+    box_on_the_ring(page)
+    with page.expect_response("**/sessions") as opening:
+        page.get_by_role("button", name="Follow").click()
+    path = opening.value.headers["location"]
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    assert httpx.get(f"{address}{path}").json()["reason"] == "closed"
 
 
 def test_painted_objects_fit_a_phone(page: Page, clip: Path) -> None:

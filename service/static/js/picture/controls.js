@@ -32,9 +32,10 @@ export class Controls {
     });
   }
 
-  /** @returns {string} */
+  /** @returns {string} nothing where no network for pictures is loaded */
   get task() {
-    return find(this.root, "[name=task]:checked").value;
+    const chosen = this.root.querySelector("[name=task]:checked");
+    return chosen ? /** @type {HTMLInputElement} */ (chosen).value : "";
   }
 
   /** @returns {string} what has to come before anything can be asked; nothing if nothing has */

@@ -42,6 +42,7 @@ export class PictureTab {
     this.abort = new AbortController();
     acceptChosen(root.querySelectorAll("input[type=file]"), (file) => this.open(file));
     this.#listen();
+    this.notice.tell(this.controls.lacks);
   }
 
   /**
@@ -146,6 +147,7 @@ export class PictureTab {
     const rows = found.map((one, index) => toRow(one, marks[index], answer.reply));
     const none = make("li", { className: "none" }, "Nothing was found. A lower threshold may help.");
     find(this.root, ".results").replaceChildren(...(rows.length ? rows : [none]));
+    show(find(this.root, ".columns"), rows.length > 0);
     show(find(this.root, ".wipe"), Boolean(this.coarseMarks));
     this.#wipe();
   }

@@ -2,6 +2,8 @@
 
 import { Shape } from "../masks/shape.js";
 
+const NARROW = 480; // CSS pixels of a stage: letters are smaller there
+
 /**
  * One thing on a picture.
  * @typedef {Object} Mark
@@ -49,7 +51,11 @@ function drawMark(context, mark, { zoom, unit, opacity, lit }) {
     mark.shape.tint(context, zoom, opacity * (isLit ? 1.5 : isFaint ? 0.5 : 1));
     mark.shape.outline(context, zoom, Math.max(1, Math.round(unit * (isLit ? 3 : 2))));
   }
-  if (!mark.shape || isLit) drawBox(context, mark, zoom, unit * (isLit ? 3.5 : 2.5));
+  if (mark.shape && !isLit) return;
+  context.save();
+  context.globalAlpha = isFaint ? 0.5 : 1;
+  drawBox(context, mark, zoom, unit * (isLit ? 3.5 : 2.5));
+  context.restore();
 }
 
 /**
@@ -77,8 +83,9 @@ function drawBox(context, mark, zoom, width) {
  * @param {Style} style
  */
 function drawCaption(context, mark, { zoom, unit }) {
-  const size = 13 * unit;
-  const padding = 5 * unit;
+  const isNarrow = context.canvas.width < NARROW * unit;
+  const size = (isNarrow ? 11 : 13) * unit;
+  const padding = (isNarrow ? 3 : 5) * unit;
   context.save();
   context.font = `600 ${size}px system-ui, sans-serif`;
   context.textBaseline = "middle";

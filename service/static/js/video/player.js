@@ -2,6 +2,7 @@
 
 import { find } from "../page/dom.js";
 import { toProblem } from "../service/problems.js";
+import { named } from "./rows.js";
 import { Run } from "./run.js";
 import { toObject } from "./targets.js";
 
@@ -78,6 +79,7 @@ export class Player {
 
   /** Follow into one more frame. */
   async step() {
+    this.parts.notice.clear();
     this.parts.targets.choose(null);
     this.#stand();
     await this.run?.step();
@@ -89,7 +91,7 @@ export class Player {
    */
   async correct(target) {
     await this.run?.edit([toObject(target)]);
-    this.parts.notice.tell(`Object ${target.id} is followed as drawn from this frame on.`);
+    this.parts.notice.tell(`From this frame on, ${named(target)} is followed as drawn.`);
   }
 
   /** End the session and forget it. */

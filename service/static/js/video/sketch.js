@@ -17,7 +17,8 @@ export class Sketch {
     this.drawing = new Drawing(find(root, ".drawing-tools"), stage, (told) => this.#draw(told));
     const told = { onChoose: () => this.#choose(), onName: () => stage.redraw(), onRemove };
     this.targets = new Targets(find(root, ".results"), told);
-    followRows(this.targets.list, (id) => stage.light(id));
+    followRows(this.targets.list, (id) => this.#light(id));
+    stage.onPoint = (id) => this.#light(id);
     this.more = find(root, "[data-act=more]");
     /** @type {(target: import("./targets.js").Target) => void} told what was drawn */
     this.onDraw = () => {};
@@ -46,6 +47,14 @@ export class Sketch {
     // What is shown may be an older frame, whose marks are others than the newest.
     this.stage.setMarks(this.stage.marks.filter((mark) => mark.id !== id));
     this.onCount();
+  }
+
+  /** @param {number | null} id of the object that stands out, on the stage and in the list */
+  #light(id) {
+    this.stage.light(id);
+    for (const row of this.targets.list.querySelectorAll("[data-id]")) {
+      row.classList.toggle("pointed", Number(row.dataset.id) === id);
+    }
   }
 
   #choose() {

@@ -8,6 +8,10 @@ import { Problem } from "../service/problems.js";
 
 const LONGEST = 960; // pixels of a frame's longer side; networks see less of it anyway
 const QUALITY = 0.92;
+const REFUSALS = new Map([
+  ["NotAllowedError", "The browser was told not to allow it."],
+  ["NotReadableError", "Another program uses it."],
+]);
 const LIVE_PAUSE_MS = 40; // between frames of a camera
 
 /** What files and cameras have in common: a video element and a canvas to take frames with. */
@@ -67,7 +71,7 @@ export class FileSource extends Source {
     const found = once(this.video, "seeked");
     this.video.currentTime = wanted;
     await found;
-    if (this.index && this.video.currentTime < wanted - 1 / this.rate) return null;
+    if (this.index && this.video.currentTime < wanted - 0.1 / this.rate) return null; // nothing is there
     this.index++;
     return this.take();
   }
@@ -102,8 +106,7 @@ export class CameraSource extends Source {
       const wanted = { width: { ideal: 640 }, facingMode: { ideal: "environment" } };
       stream = await navigator.mediaDevices.getUserMedia({ video: wanted });
     } catch (error) {
-      const isRefused = error instanceof DOMException && error.name === "NotAllowedError";
-      const detail = isRefused ? "The browser was told not to allow it." : "None was found.";
+      const detail = REFUSALS.get(/** @type {Error} */ (error).name) ?? "None was found.";
       throw new Problem("The camera cannot be used", detail);
     }
     const video = make("video", { muted: true, playsInline: true, srcObject: stream });

@@ -1,6 +1,6 @@
 /** The video tab: what is shown in which state, and what each button does. */
 
-import { find, make, showFor } from "../page/dom.js";
+import { find, showFor } from "../page/dom.js";
 import { acceptChosen } from "../page/drop.js";
 import { Notice } from "../page/notice.js";
 import { Stage } from "../stage/stage.js";
@@ -10,6 +10,7 @@ import { CameraSource, FileSource } from "./sources.js";
 import { Sketch } from "./sketch.js";
 import { offerRun } from "./taking.js";
 import { Timeline } from "./timeline.js";
+import { Trackers } from "./trackers.js";
 
 /**
  * empty: no video; preview: a camera before a frame is held; ready: objects are drawn on the first
@@ -27,8 +28,8 @@ export class VideoTab {
   constructor(root, models) {
     this.root = root;
     this.reel = new Reel();
+    this.trackers = new Trackers(find(root, "[name=tracker]"), models);
     this.stage = new Stage(find(root, "canvas"));
-    this.stage.onPoint = (id) => this.stage.light(id);
     this.stage.canvas.addEventListener("pointerdown", () => this.pause()); // before the tools
     this.notice = new Notice(find(root, ".notice"));
     this.sketch = new Sketch(root, this.stage, (id) => this.#try(() => this.#remove(id)));
@@ -44,20 +45,13 @@ export class VideoTab {
     const onState = (/** @type {State} */ state) => this.#set(state);
     this.player = new Player({ ...this, onState, onStuck: () => this.#restart(this.player.run?.drawn) });
     this.#set("empty");
-    this.#offerTrackers(models.filter((model) => model.task === "track"));
+    this.notice.tell(this.trackers.lacks);
     this.#listen();
   }
 
   /** @returns {State} */
   get state() {
     return /** @type {State} */ (this.root.dataset.state);
-  }
-
-  /** @param {import("../service/calls.js").Model[]} trackers */
-  #offerTrackers(trackers) {
-    const options = trackers.map(({ name }) => make("option", { value: name }, name));
-    find(this.root, "[name=tracker]").replaceChildren(...options);
-    if (!options.length) this.notice.tell("No tracker is loaded; MASKD_MODELS says which are.");
   }
 
   #listen() {
@@ -126,7 +120,9 @@ export class VideoTab {
   }
 
   #offerFollow() {
-    find(this.root, "[data-act=follow]").disabled = !this.targets.drawn.length;
+    const { lacks } = this.trackers;
+    find(this.root, "[data-act=find]").disabled = Boolean(lacks);
+    find(this.root, "[data-act=follow]").disabled = Boolean(lacks) || !this.targets.drawn.length;
   }
 
   /**
@@ -162,7 +158,7 @@ export class VideoTab {
   #ready() {
     this.reel.hold();
     this.#set("ready");
-    this.notice.tell("Draw a box or paint on each object, or let a network find them.");
+    this.notice.tell(this.trackers.lacks || "Draw a box or paint on each object, or let a network find them.");
   }
 
   #leave() {
@@ -178,8 +174,7 @@ export class VideoTab {
    * @param {boolean} goesOn
    */
   #begin(told, goesOn) {
-    const model = find(this.root, "[name=tracker]").value;
-    return this.player.begin({ ...(model ? { model } : {}), ...told }, goesOn);
+    return this.player.begin({ model: this.trackers.chosen, ...told }, goesOn);
   }
 
   /** @param {number} id */
