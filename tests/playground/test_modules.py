@@ -41,6 +41,13 @@ REMOVE = """async () => {
   const known = [...targets.all.keys()];
   return [known, targets.draw({ box: [0, 0, 1, 1] }).id - 1];
 }"""
+HISTORY = """async indices => {
+  const { History } = await import(new URL("static/js/video/history.js", location.href).href);
+  const history = new History();
+  for (const frame_index of indices) history.add({ answer: { frame_index } });
+  const indexOf = ({ answer }) => answer.frame_index;
+  return [history.entries.length, ...[0, 150, 151, 5000].map((one) => indexOf(history.near(one)))];
+}"""
 ZIP = """async files => {
   const { zip } = await import(new URL("static/js/page/zip.js", location.href).href);
   const blob = zip(files.map(([name, bytes]) => ({ name, bytes: Uint8Array.from(bytes) })));
@@ -94,6 +101,12 @@ def test_archives_are_whole(page: Page) -> None:
 
 def test_a_removed_object_stays_away_though_answers_on_their_way_know_it(page: Page) -> None:
     assert page.evaluate(REMOVE) == [[2], 3]
+
+
+def test_the_last_900_frames_can_be_looked_at_again(page: Page) -> None:
+    dropped = 151
+    indices = [index for index in range(1001) if index != dropped]
+    assert page.evaluate(HISTORY, indices) == [900, 100, 150, 150, 1000]
 
 
 def test_colours_are_those_of_the_services_own_drawings(page: Page) -> None:
