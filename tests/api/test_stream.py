@@ -260,6 +260,13 @@ async def test_a_client_that_left_behind_full_boxes_is_noticed_when_it_is_answer
         assert (await client.get(where)).json()["frame_index"] <= 4
 
 
+async def test_a_client_that_leaves_before_it_is_let_in_is_no_failure() -> None:
+    async with tracking() as client:
+        stream = Conversation("/sessions/none/stream")
+        stream.leave()
+        await asyncio.wait_for(client.app(stream.scope, stream._receive, stream._send), 10)
+
+
 async def test_draining_answers_what_is_in_flight_and_closes() -> None:
     tracker = Gated()
     async with streaming(tracker) as (client, _, stream):

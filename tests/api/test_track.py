@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -213,6 +214,16 @@ async def test_videos_have_a_bound_of_their_own() -> None:
         assert (session.status_code, session.json()["limit"]) == (413, 100)
 
 
+async def test_where_no_session_has_room_no_video_is_let_in() -> None:
+    async with tracking(max_sessions=1) as client:
+        opened = Reader()
+        async with opened.with_app(client.app):
+            await opened.read(2)
+            upload = Exchange(path="/track", headers={"content-type": "video/mp4"})
+            upload.body(VIDEO[:100], more=True)  # and never the rest
+            assert (await upload.through(client.app)).status == 429
+
+
 async def test_videos_have_a_budget_of_their_own() -> None:
     tracker = Gated()
     size = len(VIDEO)
@@ -303,6 +314,15 @@ async def test_a_reader_that_never_goes_on_is_given_up() -> None:
         assert await open_sessions(client) == []
         assert steps(tracker) == before + 2
         assert reader.sent[-1]["more_body"]
+
+
+async def test_a_video_may_take_longer_than_any_of_its_frames() -> None:
+    def take_long(_: object) -> None:
+        time.sleep(0.1)
+
+    async with tracking(FakeVideoPredictor(fail=take_long), deadline_s=0.5) as client:
+        *frames, end = lines_of((await track(client, clip(map(grey, range(0, 80, 10))))).text)
+        assert (len(frames), end["problem"]) == (8, None)
 
 
 async def test_a_client_that_leaves_takes_its_session_along() -> None:
