@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -27,8 +28,9 @@ _SWEEP_S = 600.0
 class Keeper:
     """Writes sessions, reads them back, deletes them: in that thread, in the order of the calls.
 
-    State, on the event loop only: `_timer`, when to touch next; `_swept_at`. `_unwritten` sessions
-    are put in by the event loop and taken out by the thread.
+    State, on the event loop only: `_folder` while it is open; `_timer`, when to touch next;
+    `_swept_at`. Under `_lock`: `_unwritten` sessions, one write waiting for each; put in by the
+    event loop, taken out by the thread.
 
     Args:
         root: the folder.
@@ -46,6 +48,7 @@ class Keeper:
         self._on_moved = on_moved
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sessions")
         self._folder: Folder | None = None
+        self._lock = threading.Lock()
         self._unwritten: dict[str, Callable[[], bytes]] = {}
         self._timer: Timer | None = None
         self._swept_at = -_SWEEP_S
@@ -65,8 +68,10 @@ class Keeper:
             return
         now, wall = self._clock.now(), self._clock.wall()
         opened_at, touched_at = (wall - now + when for when in (session.opened_at, now))
-        is_waiting = session.id in self._unwritten
-        self._unwritten[session.id] = partial(pack, session.position, opened_at, touched_at)
+        build = partial(pack, session.position, opened_at, touched_at)
+        with self._lock:
+            is_waiting = session.id in self._unwritten
+            self._unwritten[session.id] = build
         if not is_waiting:
             self._submit(partial(self._write, session.id, asyncio.get_running_loop()))
 
@@ -121,9 +126,8 @@ class Keeper:
         return unpack(folder.read(session_id), session_id)
 
     def _write(self, session_id: str, loop: asyncio.AbstractEventLoop) -> None:
-        build = self._unwritten.pop(session_id, None)
-        if build is None:
-            return
+        with self._lock:
+            build = self._unwritten.pop(session_id)
         try:
             self._opened.write(session_id, build())
         except Moved:
