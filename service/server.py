@@ -24,8 +24,8 @@ class Server(uvicorn.Server):
     so that whoever routes requests here is told; it closes once nothing runs any more, or when the
     drain's time is over. A second signal closes at once.
 
-    State: `has_failed` once the models could not be loaded, or have lost their devices; `_drain`
-    once a signal came.
+    State: `has_failed` once the models could not be loaded, or have lost their devices; `_loop` and
+    `_watch`, the task that sees to that, once it listens; `_drain` once a signal came.
 
     Args:
         app: made by `service.app.create_app`.

@@ -22,9 +22,8 @@ class RequestRecord:
         request_id: the caller's own id where it is sane, else a new one.
         trace_id: from the caller's W3C `traceparent`.
         started: when its headers were read, monotonic seconds.
-        route: path template, once a route was found.
         status: of the reply, once it starts.
-        reason: code of the problem that ended it, or `client_gone`.
+        reason: code of the problem that ended it, `client-gone` or `slow-reader`.
         model: variant that answers.
         batch_size: pictures in the forward pass that answered.
         timings: seconds by phase: decode, queue, infer, encode.
@@ -33,7 +32,6 @@ class RequestRecord:
     request_id: str
     trace_id: str | None = None
     started: float = 0.0
-    route: str = "unmatched"
     status: int | None = None
     reason: str | None = None
     model: str | None = None

@@ -38,7 +38,8 @@ class Folder:
 
     Nothing here checks ids: who calls has made sure that they are no paths.
 
-    State: `_mine`, the sessions that this process has owned and not deleted.
+    State: `_mine`, the sessions that this process has owned and not deleted; `_own`, its open file,
+    which is another one once the folder was made anew.
 
     Args:
         root: the folder; made if it is not there.
