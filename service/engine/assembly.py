@@ -105,6 +105,9 @@ class Assembly:
                     for size in self._warm_up_sizes(predictor)
                 )
             )
+        except asyncio.CancelledError:
+            self._shut_down(name)
+            raise
         except Exception as error:
             self._shut_down(name)
             reason = textwrap.shorten(f"{name} cannot be loaded: {error}", _MAX_REASON)

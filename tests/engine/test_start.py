@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 import pytest
+import torch
 from prometheus_client import CollectorRegistry
 
 from service.engine.engine import Engine
@@ -172,4 +173,27 @@ async def test_a_start_that_is_cancelled_leaves_nothing_behind() -> None:
         await start
     assert engine.models() == ()
     gate.open()
+    await engine.aclose()
+
+
+async def test_a_load_that_is_cancelled_leaves_no_thread_of_its_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    gate = Gate()
+    gate.close()
+    engine = Engine(
+        Settings(models=("slow",), devices=("cuda",)),
+        loader=FakeLoader({"slow": FakeModel(gate=gate)}),
+    )
+    load = asyncio.ensure_future(engine._assembly.load_one("slow"))
+    await asyncio.to_thread(gate.wait_arrival)
+    (thread,) = (one for one in threading.enumerate() if one.name.startswith("replica-cuda"))
+    load.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await load
+    gate.open()
+    await asyncio.to_thread(thread.join, 5)
+    assert not thread.is_alive()
     await engine.aclose()
