@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol, TypeVar
 
 from models.predictor import BoxSegmenter, Category, ImagePredictor, Prompt
@@ -109,6 +110,11 @@ class LoadedModel:
     admission: Admission
     batcher: Batcher[Query, Any]
 
+    @cached_property
+    def prompts(self) -> frozenset[Prompt]:
+        """What may tell it an object of the picture."""
+        return frozenset({"box"} if isinstance(self.predictor, BoxSegmenter) else ())
+
     @property
     def status(self) -> ModelStatus:
         """What others may see of it now."""
@@ -123,7 +129,7 @@ class LoadedModel:
             categories=self.predictor.categories,
             input_shape=self.predictor.input_shape,
             memory_bytes=dict.fromkeys(devices, self.predictor.nbytes),
-            prompts=frozenset({"box"} if isinstance(self.predictor, BoxSegmenter) else ()),
+            prompts=self.prompts,
         )
 
     @contextmanager
