@@ -21,6 +21,19 @@ async def test_the_next_has_its_turn_while_the_one_before_is_still_answered() ->
     assert not first.is_answered.is_set()
 
 
+async def test_the_services_deadline_counts_from_a_messages_arrival() -> None:
+    tracker = Gated()
+    async with streaming(tracker, deadline_s=0.3) as (_, _, stream):
+        tracker.close()
+        for value in range(1, 6):
+            stream.say(picture(value))
+        await tracker.arrival()
+        await anyio.sleep(0.4)
+        tracker.gate.open()
+        replies = [await stream.hear() for _ in range(5)]
+        assert replies[-1]["code"] == "deadline-exceeded"  # it was only begun with now
+
+
 def test_a_place_does_not_hold_the_one_before() -> None:
     first = Place()
     second = Place(first)

@@ -58,6 +58,7 @@ async def test_each_frame_is_answered_in_order() -> None:
         assert seen(replies[-1]) == list(range(8))
         reply = FrameReply.model_validate(replies[0])
         assert f"/sessions/{reply.session_id}" == where
+        assert reply.request_id == dict(stream.accepted["headers"])[b"x-request-id"].decode()
         assert reply.objects[0].segmentation.model_dump() == RLE
         assert (await client.get(where)).json()["frame_index"] == 7
 
