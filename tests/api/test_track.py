@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import time
-import tracemalloc
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,13 +13,14 @@ import pytest
 from models import rle
 from service.api.routes.track import END_EXAMPLE, FIRST_EXAMPLE, FRAME_EXAMPLE
 from service.api.sessions.schemas import VideoEndReply, VideoFrameReply, VideoOpenedReply
+from service.api.video.index import MAX_SAMPLES
 from tests.api.exchange import App, Exchange, Message
-from tests.api.serving import Client
+from tests.api.serving import Client, serving
 from tests.api.test_sessions import tracking
 from tests.api.test_stream import Gated
+from tests.api.test_video import with_samples
 from tests.clips import SIZE, clip, grey, sound
 from tests.fake_tracker import FakeVideoPredictor
-from tests.fakes import loop_turns
 
 VALUES = (0, 40, 80, 120, 160, 200)
 MASK = np.zeros(SIZE, bool)
@@ -86,29 +85,12 @@ class Reader(Exchange):
         self._taken.release()
 
 
-def steps(tracker: FakeVideoPredictor) -> int:
-    return sum(call == "step" for call, _ in tracker.calls)
-
-
-async def took(tracker: FakeVideoPredictor, count: int) -> None:
-    """Wait until a tracker has taken so many frames."""
-    async with asyncio.timeout(30):
-        while steps(tracker) < count:
-            await asyncio.to_thread(lambda: None)
-
-
-async def settled() -> None:
-    """Let threads and the loop do whatever they can do without a reader."""
-    for _ in range(40):
-        await asyncio.to_thread(lambda: None)
-        await loop_turns(20)
-
-
 async def test_each_frame_has_a_line_and_the_last_line_sums_up() -> None:
     async with tracking() as client:
         reply = await track(client)
         assert (reply.status_code, reply.headers["content-type"]) == (200, "application/x-ndjson")
         assert "content-length" not in reply.headers
+        assert reply.headers["x-accel-buffering"] == "no"
         first, *others, end = lines_of(reply.text)
         opened = VideoOpenedReply.model_validate(first)
         assert (opened.video.frames, opened.video.duration_s) == (6, pytest.approx(0.6))
@@ -169,6 +151,7 @@ async def test_what_a_video_is_its_bytes_say(kind: str) -> None:
         (b"", {}, 400, "unreadable-video"),
         (b"no video", {}, 400, "unreadable-video"),
         (sound(), {}, 400, "unreadable-video"),
+        (with_samples(VIDEO, b"stsz", MAX_SAMPLES + 1, 12), {}, 413, "too-large"),
         (VIDEO, {"kind": "application/json"}, 415, "unsupported-media-type"),
         (VIDEO, {"kind": "image/png"}, 415, "unsupported-media-type"),
         (VIDEO, {"kind": "multipart/form-data; boundary=b"}, 400, "malformed-body"),
@@ -191,10 +174,24 @@ async def test_what_fails_before_the_first_line_is_a_problem(
         assert await open_sessions(client) == []
 
 
+async def test_a_video_that_the_service_has_no_time_for_is_refused() -> None:
+    async with tracking(deadline_s=0.000001) as client:
+        assert (await track(client)).json()["code"] == "deadline-exceeded"
+
+
+async def status_before_the_upload_ends(client: Client) -> int | None:
+    """The status for a video of which the beginning has come, and never the rest."""
+    upload = Exchange(path="/track", headers={"content-type": "video/mp4"})
+    upload.body(VIDEO[:100], more=True)
+    return (await upload.through(client.app)).status
+
+
 async def test_without_a_tracker_no_video_is_let_in() -> None:
     async with tracking() as client:
         client.app.state.services.engine.drain()
         assert (await track(client)).json()["code"] == "not-ready"
+    async with serving() as client:
+        assert await status_before_the_upload_ends(client) == 404
 
 
 async def test_frames_that_are_too_large_are_refused_with_numbers() -> None:
@@ -219,9 +216,7 @@ async def test_where_no_session_has_room_no_video_is_let_in() -> None:
         opened = Reader()
         async with opened.with_app(client.app):
             await opened.read(2)
-            upload = Exchange(path="/track", headers={"content-type": "video/mp4"})
-            upload.body(VIDEO[:100], more=True)  # and never the rest
-            assert (await upload.through(client.app)).status == 429
+            assert await status_before_the_upload_ends(client) == 429
 
 
 async def test_videos_have_a_budget_of_their_own() -> None:
@@ -285,113 +280,3 @@ async def test_a_network_that_fails_on_a_frame_is_told_in_the_last_line() -> Non
         assert end["summary"]["objects"][0]["frames_visible"] == 3
         assert "secret" not in json.dumps(end)
         assert await open_sessions(client) == []
-
-
-async def test_a_reader_that_stops_stops_the_work_and_nobody_elses() -> None:
-    tracker = FakeVideoPredictor()
-    async with tracking(tracker) as client:
-        reader, before = Reader(clip(grey(value) for value in range(0, 200, 2))), steps(tracker)
-        async with reader.with_app(client.app):
-            await reader.read(4)  # the head, and three lines
-            await took(tracker, before + 3)
-            await settled()
-            assert steps(tracker) == before + 3  # the third step's line waits to be read
-            assert [line["frame_index"] for line in reader.lines()] == [0, 1, 2]
-            assert len(lines_of((await track(client)).text)) == 7
-            before = steps(tracker)
-            await reader.read(98)
-            assert steps(tracker) == before + 96
-        assert reader.lines()[-1]["problem"] is None
-
-
-async def test_a_reader_that_never_goes_on_is_given_up() -> None:
-    tracker = FakeVideoPredictor()
-    async with tracking(tracker, session_idle_s=0.2) as client:
-        reader, before = Reader(clip(grey(value) for value in range(0, 200, 2))), steps(tracker)
-        async with reader.with_app(client.app) as task:
-            await reader.read(3)
-            await asyncio.wait_for(task, 10)
-        assert await open_sessions(client) == []
-        assert steps(tracker) == before + 2
-        assert reader.sent[-1]["more_body"]
-
-
-async def test_a_video_may_take_longer_than_any_of_its_frames() -> None:
-    def take_long(_: object) -> None:
-        time.sleep(0.1)
-
-    async with tracking(FakeVideoPredictor(fail=take_long), deadline_s=0.5) as client:
-        *frames, end = lines_of((await track(client, clip(map(grey, range(0, 80, 10))))).text)
-        assert (len(frames), end["problem"]) == (8, None)
-
-
-async def test_a_client_that_leaves_takes_its_session_along() -> None:
-    tracker = Gated()
-    async with tracking(tracker) as client:
-        reader = Reader()
-        async with reader.with_app(client.app) as task:
-            tracker.close()
-            await reader.read(2)
-            await tracker.arrival()
-            (session,) = await open_sessions(client)
-            reader.disconnect()
-            await asyncio.wait_for(task, 10)
-            assert await open_sessions(client) == []
-            gone = await client.get(f"/sessions/{session['session_id']}")
-            assert gone.json()["reason"] == "closed"
-            tracker.gate.open()
-
-
-async def test_a_session_that_ends_meanwhile_is_told_in_the_last_line() -> None:
-    async with tracking() as client:
-        reader = Reader()
-        async with reader.with_app(client.app) as task:
-            await reader.read(2)
-            where = f"/sessions/{reader.lines()[0]['session_id']}"
-            assert (await client.delete(where)).status_code == 204
-            for _ in range(3):
-                reader._allowed.release()
-            await asyncio.wait_for(task, 10)
-        *_, end = reader.lines()
-        assert (end["problem"]["code"], end["problem"]["reason"]) == ("session-gone", "closed")
-
-
-async def test_objects_can_be_edited_on_the_way() -> None:
-    tracker = FakeVideoPredictor()
-    async with tracking(tracker) as client:
-        reader, before = Reader(), steps(tracker)
-        async with reader.with_app(client.app):
-            await reader.read(2)
-            await took(tracker, before + 1)
-            await settled()
-            where = f"/sessions/{reader.lines()[0]['session_id']}"
-            told = {"objects": [{"mask": rle.encode(MASK), "label": "late"}]}
-            assert (await client.post(f"{where}/objects", json=told)).status_code == 200
-            await reader.read(6)
-        *frames, end = reader.lines()
-        assert [len(frame["objects"]) for frame in frames] == [1, 1, 2, 2, 2, 2]
-        objects = {one["label"]: one["frames_visible"] for one in end["summary"]["objects"]}
-        assert objects == {"ball": 6, "late": 4}
-
-
-async def test_memory_stays_flat_over_a_long_video() -> None:
-    size, count = (240, 320), 200
-    one_frame = size[0] * size[1] * 3
-    video = clip((grey(value % 200, size) for value in range(count)), codec="mpeg4")
-    mask = json.dumps([{"mask": rle.encode(np.ones(size, bool))}])
-
-    class Forgetful(Reader):
-        async def _send(self, message: Message) -> None:
-            self.sent = [message]
-
-    async with tracking() as client:
-        reader = Forgetful(video, objects=mask, mask_format="none")
-        tracemalloc.start()
-        try:
-            async with reader.with_app(client.app) as task:
-                await asyncio.wait_for(task, 60)
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert json.loads(reader.sent[0]["body"])["summary"]["frames"] == count
-        assert peak < 12 * one_frame
