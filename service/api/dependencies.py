@@ -35,8 +35,12 @@ class Services:
     registry: CollectorRegistry
 
 
-def services_of(request: HTTPConnection) -> Services:
-    """Return the parts of the service that a request or a WebSocket came to."""
+async def services_of(request: HTTPConnection) -> Services:
+    """Return the parts of the service that a request or a WebSocket came to.
+
+    What routes depend on is `async`, though it awaits nothing: FastAPI takes plain functions to a
+    thread.
+    """
     services: Services = request.app.state.services
     return services
 

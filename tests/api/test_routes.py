@@ -1,9 +1,11 @@
 """Health, models, metrics, documents: the routes around the work."""
 
+import asyncio
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
 from models import rle, zoo
@@ -219,3 +221,20 @@ async def test_the_openapi_document_describes_the_work() -> None:
     }
     assert all(parameter["description"] for parameter in operation["parameters"])
     assert len(_examples(document)) >= 2
+
+
+async def test_no_request_waits_for_a_thread_before_its_own_work() -> None:
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    holders = [object() for _ in range(int(limiter.available_tokens))]
+    async with serving(admin_token="open sesame") as client:  # noqa: S106
+        for holder in holders:
+            limiter.acquire_on_behalf_of_nowait(holder)
+        try:
+            async with asyncio.timeout(5):
+                ready = await client.get("/readyz")
+                frame = await client.post("/sessions/none/frames")
+                change = await client.post("/admin/models")
+        finally:
+            for holder in holders:
+                limiter.release_on_behalf_of(holder)
+    assert [reply.status_code for reply in (ready, frame, change)] == [200, 404, 401]

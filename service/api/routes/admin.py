@@ -12,7 +12,7 @@ from service.api.schemas import ModelChange, ModelsReply
 from service.errors import Unauthorized
 
 
-def check_token(request: Request, services: ServicesDep) -> None:
+async def check_token(request: Request, services: ServicesDep) -> None:
     """Let only those pass who know the operator's token.
 
     Raises:

@@ -47,7 +47,7 @@ OPENED_EXAMPLE = {
 }
 
 
-def calls_of(request: Request, services: ServicesDep) -> SessionCalls:
+async def calls_of(request: Request, services: ServicesDep) -> SessionCalls:
     """Return what the routes do, for this request."""
     return SessionCalls(request, services)
 
