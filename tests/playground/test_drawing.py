@@ -12,6 +12,13 @@ from models import rle
 from tests.playground.filming import box_on_the_ring, copied, opened, press, truth
 from tests.playground.looking import changed, pixels
 
+SLOW_FRAMES = """() => {
+  const make = createImageBitmap;
+  window.createImageBitmap = async (source) => {
+    await new Promise((done) => setTimeout(done, 500));
+    return make(source);
+  };
+}"""
 ROWS = "#video .results [data-id]"
 
 
@@ -121,3 +128,11 @@ def test_what_is_pointed_at_stands_out_on_the_frame_and_in_the_list(page: Page, 
     scale = stage["width"] / truth(0).shape[1]
     canvas.hover(position={"x": columns.mean() * scale, "y": rows.mean() * scale})
     expect(row).to_have_class("target pointed")
+
+
+def test_nothing_is_asked_to_be_drawn_before_there_is_a_frame(page: Page, clip: Path) -> None:
+    page.evaluate(SLOW_FRAMES)
+    opened(page, clip)
+    page.locator("#video canvas").focus()
+    press(page, "Enter", "Enter")
+    expect(page.locator(ROWS)).to_have_count(1, timeout=2000)

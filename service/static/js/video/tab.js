@@ -147,8 +147,10 @@ export class VideoTab {
     if (!this.reel.source) return;
     const rate = Number(find(this.root, "[name=rate]").value);
     const shown = this.reel.rewind(rate, ({ bitmap }) => this.stage.show(bitmap, this.targets.marks));
-    if (this.reel.isHeld) this.#ready();
-    else {
+    if (this.reel.isHeld) {
+      await shown; // else what is drawn at once would be lost
+      this.#ready();
+    } else {
       this.#set("preview");
       this.notice.tell("Hold a frame on which everything that shall be followed is seen.");
     }
