@@ -1,5 +1,8 @@
 """Objects told by boxes, points or nothing become masks where the tracker takes masks alone."""
 
+import asyncio
+import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ from models import rle
 from models.outputs import Detections, InstanceMasks, Masks
 from service.engine.engine import Engine
 from service.engine.sessions.records import BoxPrompt, Detect, NewObject, PointPrompt
-from service.errors import InvalidOptions, NotFound, TooManyObjects
+from service.errors import InvalidOptions, NotFound, NotReady, TooManyObjects
 from tests.engine.following import SIZE, add, drawn, engine_with, mask, open_session
 from tests.fake_tracker import FakeVideoPredictor
 from tests.fakes import FakeBoxSegmenter, FakeModel
@@ -80,6 +83,29 @@ async def test_a_point_means_the_smallest_instance_over_it() -> None:
     masks = masks_of(await tracked(engine, points))
     assert [int(one.sum()) for one in masks.values()] == [16, 4, 192]
     assert model.calls[-1][1] == {"score_threshold": 0.3}
+    await engine.aclose()
+
+
+async def test_a_segmenter_that_is_unloaded_between_its_passes_is_not_ready() -> None:
+    is_drawing, may_draw = threading.Event(), threading.Event()
+
+    class Slow(FakeBoxSegmenter):
+        def segment_boxes(self, images: Any, prompts: Any, **options: Any) -> list[InstanceMasks]:
+            (found,) = super().segment_boxes(images, prompts, **options)
+            return [replace(found, masks=Masks(len(found.masks), SIZE, lambda: slowly(found)))]
+
+    def slowly(found: InstanceMasks) -> list[Any]:
+        is_drawing.set()
+        assert may_draw.wait(10)
+        return list(found.masks)
+
+    engine = await engine_with(others={"masker": Slow()})
+    opening = asyncio.ensure_future(tracked(engine, [BOX, NewObject(PointPrompt((1.0, 1.0)))]))
+    assert await asyncio.to_thread(is_drawing.wait, 10)
+    await engine.unload("masker")
+    may_draw.set()
+    with pytest.raises(NotReady):
+        await opening
     await engine.aclose()
 
 

@@ -98,14 +98,17 @@ class Prompting:
             )
         given = {one: objects.to_array(new.prompt, frame) for one, new in numbered.items()}
         missing = objects.kinds(new_objects) - tracker.prompts
+        segmenters, box_segmenters = self._models("segment"), self._box_segmenters()
         if not missing <= self._told_by(tracker):
             raise InvalidOptions(_lacking(tracker, missing))
         boxes = [one for one in numbered if isinstance(numbered[one].prompt, BoxPrompt)]
         if "box" in missing:
-            given |= await self._from_boxes({one: given[one] for one in boxes}, frame, deadline)
+            wanted = {one: given[one] for one in boxes}
+            given |= await _from_boxes(box_segmenters[0], wanted, frame, deadline)
         points = [one for one in numbered if isinstance(numbered[one].prompt, PointPrompt)]
         if points:
-            given |= await self._from_points({one: given[one] for one in points}, frame, deadline)
+            wanted = {one: given[one] for one in points}
+            given |= await _from_points(segmenters[0], wanted, frame, deadline)
         return Told(given, labels)
 
     def _told_by(self, tracker: LoadedTracker) -> set[str]:
@@ -157,25 +160,24 @@ class Prompting:
             raise InvalidOptions("detect: nothing is found on the frame.")
         return found
 
-    async def _from_boxes(
-        self, boxes: Mapping[int, npt.NDArray[Any]], frame: Frame, deadline: float
-    ) -> dict[int, Mask]:
-        """What a network sees in each box."""
-        segmenter = self._box_segmenters()[0]
-        prompts = BoxPrompts(np.stack([*boxes.values()]))
-        answer = await segmenter.predict(Query(frame, prompts), {}, deadline)
-        masks = await asyncio.to_thread(answer.output.masks)
-        return {one: _something(mask, "box") for one, mask in zip(boxes, masks, strict=True)}
 
-    async def _from_points(
-        self, points: Mapping[int, npt.NDArray[Any]], frame: Frame, deadline: float
-    ) -> dict[int, Mask]:
-        """The smallest instance over each point."""
-        segmenter = self._models("segment")[0]
-        options = {"score_threshold": _POINT_SCORE}
-        answer = await segmenter.predict(Query(frame), options, deadline)
-        smallest = partial(_smallest_over, instances=answer.output)
-        return {one: await asyncio.to_thread(smallest, point) for one, point in points.items()}
+async def _from_boxes(
+    segmenter: LoadedModel, boxes: Mapping[int, npt.NDArray[Any]], frame: Frame, deadline: float
+) -> dict[int, Mask]:
+    """What a network sees in each box."""
+    prompts = BoxPrompts(np.stack([*boxes.values()]))
+    answer = await segmenter.predict(Query(frame, prompts), {}, deadline)
+    masks = await asyncio.to_thread(answer.output.masks)
+    return {one: _something(mask, "box") for one, mask in zip(boxes, masks, strict=True)}
+
+
+async def _from_points(
+    segmenter: LoadedModel, points: Mapping[int, npt.NDArray[Any]], frame: Frame, deadline: float
+) -> dict[int, Mask]:
+    """The smallest instance over each point."""
+    answer = await segmenter.predict(Query(frame), {"score_threshold": _POINT_SCORE}, deadline)
+    smallest = partial(_smallest_over, instances=answer.output)
+    return {one: await asyncio.to_thread(smallest, point) for one, point in points.items()}
 
 
 def _prompts_of(found: InstanceMasks | Detections) -> list[MaskPrompt | BoxPrompt | None]:
