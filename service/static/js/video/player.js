@@ -129,8 +129,9 @@ export class Player {
   #present(frame, answer) {
     const { stage, targets } = this.parts;
     targets.follow(answer.objects);
-    if (this.parts.timeline.isBack) frame.bitmap.close(); // it is not to be seen now
-    else {
+    if (this.parts.timeline.isBack) {
+      if (frame.bitmap !== stage.picture) frame.bitmap.close(); // it is not to be seen now
+    } else {
       stage.show(frame.bitmap, targets.marks);
       this.#stand();
     }
