@@ -51,6 +51,16 @@ def test_bilinear_resizing_equals_the_interpolation_of_floats(
     torch.testing.assert_close(ours, expected[0].permute(1, 2, 0), rtol=1e-5, atol=2e-3)
 
 
+@pytest.mark.parametrize("new_size", [(350, 430), (900, 1100)])
+def test_bilinear_resizing_in_bands_equals_that_in_one(new_size: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, (700, 800, 3), dtype=torch.uint8, generator=generator)
+    planes = image.permute(2, 0, 1)[None].float()
+    expected = F.interpolate(planes, new_size, mode="bilinear", align_corners=False)
+    ours = resize_bilinear(image, new_size)
+    torch.testing.assert_close(ours, expected[0].permute(1, 2, 0), rtol=1e-5, atol=2e-2)
+
+
 @needs_goldens
 def test_masks_are_resized_as_officially() -> None:
     official = golden("mask_rcnn", "ops-transform")
