@@ -82,8 +82,8 @@ def resize_opencv(image: Tensor, size: tuple[int, int]) -> Tensor:
     """
     rows, row_weights = _row_taps(image.shape[0], size[0])
     columns, column_weights = _column_taps(image.shape[1], size[1])
-    near = image[rows]  # [2, new h, w, c]
-    return _blend(near[:, :, columns[0]], near[:, :, columns[1]], row_weights, column_weights)
+    left, right = _near(image, rows, columns).unbind(2)
+    return _blend(left, right, row_weights, column_weights)
 
 
 def crop_opencv(
@@ -107,12 +107,19 @@ def crop_opencv(
     rows, row_weights = _row_taps(side, size)
     columns, column_weights = _column_taps(side, size)
     rows, columns = rows + origin[1], columns + origin[0]
-    places = rows.clamp(0, height - 1)[:, :, None, None], columns.clamp(0, width - 1)
-    near = image[places]  # [2, size, 2, size, c]
+    near = _near(image, rows.clamp(0, height - 1), columns.clamp(0, width - 1))
     near[(rows < 0) | (rows >= height)] = border
     near[:, :, (columns < 0) | (columns >= width)] = border
     left, right = near.unbind(2)
     return _blend(left, right, row_weights, column_weights)
+
+
+def _near(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """The pixels where rows [2, h] and columns [2, w] meet: [2, h, 2, w, c] uint8."""
+    width, channels = image.shape[1:]
+    cells = rows[:, :, None, None] * width + columns
+    pixels = image.reshape(-1, channels).index_select(0, cells.flatten())
+    return pixels.view(*cells.shape, channels)
 
 
 def _blend(left: Tensor, right: Tensor, row_weights: Tensor, column_weights: Tensor) -> Tensor:
