@@ -97,7 +97,7 @@ def losses(
     }
     samples, cells = choose_cells(labels.cpu(), generator, max_cells)
     if len(samples):
-        logits = model.mask_logits(outputs, samples.to(device), cells.to(device))
+        logits = model.mask_logits(outputs, samples, cells)
         grid = outputs.class_logits.shape[4]
         found["mask"] = mask_loss(
             logits, mask_windows(pairs.masks.to(device), samples, cells, grid, model.config)
@@ -199,7 +199,7 @@ def choose_cells(
         max_cells: of a pair.
 
     Returns:
-        [n] int64, the pair; and [n, 2] int64, (row, column).
+        [n] int64, the pair; and [n, 2] int64, (row, column); on the CPU.
     """
     samples, cells = [], []
     for index, own in enumerate((labels == 1).any(1)):

@@ -91,8 +91,8 @@ class SiamMask(nn.Module):
 
         Args:
             outputs: of the searches.
-            samples: [n] int64, in [0, b).
-            cells: [n, 2] int64, (row, column) in [0, g).
+            samples: [n] int64, in [0, b), on the CPU.
+            cells: [n, 2] int64, (row, column) in [0, g), on the CPU.
 
         Returns:
             [n, m, m] of the outputs' dtype, over the cell's template-sized window.

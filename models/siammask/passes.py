@@ -77,9 +77,8 @@ def _look_at_once(model: SiamMask, pairs: Sequence[tuple[Target, Frame]]) -> lis
     outputs = model.search(to_input(searches, kernels), kernels)
     sizes = [target.size for target in targets]
     sightings = find(outputs, sizes, windows, config)
-    cells = torch.tensor([sighting.cell for sighting in sightings], device=kernels.device)
-    samples = torch.arange(len(targets), device=kernels.device)
-    logits = model.mask_logits(outputs, samples, cells)
+    cells = torch.tensor([sighting.cell for sighting in sightings])
+    logits = model.mask_logits(outputs, torch.arange(len(targets)), cells)
     probabilities = logits.float().sigmoid().cpu().numpy()
     return [
         (sighting, paste(mask, sighting, (frame.shape[0], frame.shape[1]), config))

@@ -50,8 +50,8 @@ class Refinement(nn.Module):
         Args:
             levels: [b, c, h, w] floating, of the search at strides 2, 4 and 8.
             correlation: [b, c, g, g] of the same dtype.
-            samples: [n] int64, in [0, b).
-            cells: [n, 2] int64, (row, column) in [0, g).
+            samples: [n] int64, in [0, b), on the CPU, as windows are cut out one by one.
+            cells: [n, 2] int64, (row, column) in [0, g), on the CPU.
 
         Returns:
             [n, m, m] of the same dtype, logits; m is the template's side.
@@ -85,9 +85,16 @@ def _windows(
     size, grid = sizes
     step = STRIDE // stride
     margin = (size + step * (grid - 1) - level.shape[2]) // 2
-    padded = F.pad(level, (margin,) * 4)
-    places = zip(samples.tolist(), (cells * step).tolist(), strict=True)
-    return torch.stack([padded[sample, :, y : y + size, x : x + size] for sample, (y, x) in places])
+    places = zip(samples.tolist(), (cells * step - margin).tolist(), strict=True)
+    return torch.cat([_cut(level[sample, None], place, size) for sample, place in places])
+
+
+def _cut(features: Tensor, place: Sequence[int], size: int) -> Tensor:
+    """A square from (row, column) on, zeros beyond the map: [1, c, size, size]."""
+    (top, above), (left, before) = ((max(start, 0), max(-start, 0)) for start in place)
+    seen = features[:, :, top : top + size - above, left : left + size - before]
+    below, after = size - above - seen.shape[2], size - before - seen.shape[3]
+    return F.pad(seen, (before, after, above, below))
 
 
 def _double_conv(in_channels: int, hidden: int, out_channels: int) -> nn.Sequential:
