@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from models.aot.groups import DROPPED
 from models.aot.state import AotState
+from models.ops.resize import bilinear_taps, mix_rows
 from models.outputs import Masks, TrackedObject, TrackStep
 from models.rle import Rle
 from models.rle_labels import encode_labels
@@ -66,20 +67,13 @@ def frame_logits(
     """
     height, width = frame_size
     rows = max(1, band_pixels // width)
+    old_height, device = logits[0].shape[1], logits[0].device
     for top in range(0, height, rows):
-        wanted = torch.arange(top, min(top + rows, height), device=logits[0].device)
-        yield merge_groups([_resize_rows(group, wanted, frame_size) for group in logits])
-
-
-def _resize_rows(logits: Tensor, rows: Tensor, frame_size: tuple[int, int]) -> Tensor:
-    """Resize [k, h, w] to some rows of the frame, corner pixels on corner pixels."""
-    last = logits.shape[1] - 1
-    positions = rows * (last / max(frame_size[0] - 1, 1))
-    above = positions.long().clamp(max=last)
-    below = (above + 1).clamp(max=last)
-    lines = torch.lerp(logits[:, above], logits[:, below], (positions - above)[:, None])
-    size = (len(rows), frame_size[1])
-    return F.interpolate(lines[None], size, mode="bilinear", align_corners=True)[0]
+        band = slice(top, min(top + rows, height))
+        taps, shares = bilinear_taps(old_height, height, device, band, aligns_corners=True)
+        yield merge_groups(
+            [mix_rows(group, taps, shares, width, aligns_corners=True) for group in logits]
+        )
 
 
 def merge_groups(logits: Sequence[Tensor]) -> Tensor:

@@ -66,10 +66,47 @@ def resize_nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def bilinear_taps(
-    old_length: int, new_length: int, device: torch.device, part: slice = slice(None)
+    old_length: int,
+    new_length: int,
+    device: torch.device,
+    part: slice = slice(None),
+    *,
+    aligns_corners: bool = False,
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """One axis: the two source indices of each new one of a part, and the weight of the second."""
-    centres = torch.arange(*part.indices(new_length), device=device, dtype=torch.float32) + 0.5
-    positions = (centres * (old_length / new_length) - 0.5).clamp(min=0)
+    """One axis: the two source indices of each new one of a part, and the weight of the second.
+
+    Pixel centres lie at halves, or the first and the last pixels on one another.
+    """
+    positions = torch.arange(*part.indices(new_length), device=device, dtype=torch.float32)
+    if aligns_corners:
+        positions = positions * ((old_length - 1) / max(new_length - 1, 1))
+    else:
+        positions = ((positions + 0.5) * (old_length / new_length) - 0.5).clamp(min=0)
     low = positions.long().clamp(max=old_length - 1)
     return (low, (low + 1).clamp(max=old_length - 1)), positions - low
+
+
+def mix_rows(
+    planes: Tensor,
+    taps: tuple[Tensor, Tensor],
+    shares: Tensor,
+    width: int,
+    *,
+    aligns_corners: bool = False,
+) -> Tensor:
+    """Return new rows of planes, resampled bilinearly along their rows as well.
+
+    Args:
+        planes: [k, h, w] float32.
+        taps: [r] int64 each, the two rows that each new one lies between.
+        shares: [r] float32, in [0, 1], of the second.
+        width: wanted, pixels.
+        aligns_corners: as for `bilinear_taps`.
+
+    Returns:
+        [k, r, width] float32.
+    """
+    upper, lower = (planes.index_select(1, tap) for tap in taps)
+    lines = upper.lerp_(lower, shares[:, None])
+    size = (lines.shape[1], width)
+    return F.interpolate(lines[None], size, mode="bilinear", align_corners=aligns_corners)[0]

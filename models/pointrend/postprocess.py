@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from models.ops.resize import bilinear_taps
+from models.ops.resize import bilinear_taps, mix_rows
 from models.pointrend.preprocess import Size
 
 _BAND_VALUES = 1 << 22  # logits in memory at a time, 16 MB
@@ -84,11 +83,8 @@ def resized_rows(logits: Tensor, stages: Sequence[Stage], rows: slice) -> Tensor
     old_size = earlier[-1].kept if earlier else (logits.shape[1], logits.shape[2])
     if old_size == stage.size:
         return resized_rows(logits, earlier, rows)[:, :, : stage.kept[1]]
-    (above, below), share = bilinear_taps(old_size[0], stage.size[0], logits.device, rows)
+    (above, below), shares = bilinear_taps(old_size[0], stage.size[0], logits.device, rows)
     first = int(above[0])
     source = resized_rows(logits, earlier, slice(first, int(below[-1]) + 1))
-    mixed = torch.lerp(source[:, above - first], source[:, below - first], share[:, None])
-    widened = F.interpolate(
-        mixed[None], (mixed.shape[1], stage.size[1]), mode="bilinear", align_corners=False
-    )
-    return widened[0, :, :, : stage.kept[1]]
+    mixed = mix_rows(source, (above - first, below - first), shares, stage.size[1])
+    return mixed[:, :, : stage.kept[1]]
