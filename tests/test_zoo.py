@@ -3,10 +3,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from models import zoo
+from models import rle, zoo
 from models.checkpoint import CheckpointError
 from models.layers import inference
 from models.mask_rcnn import MaskRcnn
@@ -127,6 +128,22 @@ def test_a_predictor_tells_what_its_weights_take(name: str) -> None:
     parameters = sum(tensor.numel() for tensor in zoo.build(name).parameters())
     for dtype, each in {"float32": 4, "bfloat16": 2}.items():
         assert zoo.load(name, dtype=dtype).nbytes == pytest.approx(each * parameters, rel=0.02)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", [name for name in zoo.available() if name.endswith("_demo")])
+def test_every_network_runs_in_half_precision(name: str, dtype: str) -> None:
+    predictor = zoo.load(name, dtype=dtype)
+    image = np.zeros((96, 128, 3), dtype=np.uint8)
+    image[20:60, 30:80] = 255
+    if isinstance(predictor, ImagePredictor):
+        assert len(predictor.predict([image])) == 1
+    else:
+        state, _ = predictor.start(image, {1: image[..., 0] > 0})
+        (step,) = predictor.step([state], [image])
+        (tracked,) = step.objects
+        assert tracked.score > 0.5
+        assert rle.area(tracked.mask) == pytest.approx(2000, rel=0.1)
 
 
 @pytest.mark.parametrize("name", [name for name in zoo.available() if name.endswith("_demo")])

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _TILE = 8  # cells a side: small enough to score few neighbours in vain, large enough for products
-_OUTSIDE = -1e8  # finite, so that a padding cell, which sees nothing, is no NaN
+# A score; finite in every dtype, so that a padding cell, which sees nothing, is no NaN.
+_OUTSIDE = torch.finfo(torch.float16).min
 
 
 class RelativeEmbedding(NamedTuple):

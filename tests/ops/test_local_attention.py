@@ -47,6 +47,19 @@ def test_attention_equals_a_loop_over_cells_and_offsets(size):
     torch.testing.assert_close(attended, expected, atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_as_good_as_its_digits(dtype):
+    (queries, keys, values), relative = random_case((9, 17), dtype=dtype)
+    attended = local_attention(queries, keys, values, relative)
+    assert attended.dtype == dtype
+    expected = brute_force(
+        *(tensor.float() for tensor in (queries, keys, values)),
+        RelativeEmbedding(*(tensor.float() for tensor in relative)),
+    )
+    step = torch.finfo(dtype).eps
+    torch.testing.assert_close(attended.float(), expected, atol=8 * step, rtol=8 * step)
+
+
 def test_gradients_equal_those_of_the_loop():
     (queries, keys, values), relative = random_case((3, 9), b=1, m=1, d=2)
     inputs = [tensor.requires_grad_() for tensor in (queries, keys, values, *relative)]
