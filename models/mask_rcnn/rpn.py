@@ -96,15 +96,13 @@ class RegionProposalNetwork(nn.Module):
                 deltas.permute(0, 2, 3, 1).reshape(len(deltas), -1, 4).float()
                 for _, deltas in outputs
             ],
-            [
-                level_anchors.to(levels[0].device)
-                for level_anchors in anchors.pyramid_anchors(
-                    self.config.anchor_sizes,
-                    self.config.anchor_ratios,
-                    padded_size,
-                    [(level.shape[2], level.shape[3]) for level in levels],
-                )
-            ],
+            anchors.pyramid_anchors(
+                self.config.anchor_sizes,
+                self.config.anchor_ratios,
+                padded_size,
+                [(level.shape[2], level.shape[3]) for level in levels],
+                levels[0].device,
+            ),
         )
 
     @torch.no_grad()

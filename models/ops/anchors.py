@@ -49,6 +49,7 @@ def pyramid_anchors(
     ratios: Sequence[float],
     padded_size: tuple[int, int],
     grid_sizes: Sequence[tuple[int, int]],
+    device: torch.device | None = None,
 ) -> list[Tensor]:
     """Return the anchors of every level of a pyramid.
 
@@ -60,15 +61,16 @@ def pyramid_anchors(
         ratios: heights over widths, the same on every level.
         padded_size: (height, width) of the network's input, pixels.
         grid_sizes: rows and columns of each level.
+        device: where they are wanted; None: the CPU.
 
     Returns:
-        A [h * w * a, 4] float32 tensor a level, pixels, xyxy, on the CPU.
+        A [h * w * a, 4] float32 tensor a level, pixels, xyxy.
 
     Source: torchvision AnchorGenerator.forward; differs: none.
     """
     return [
         grid_anchors(
-            cell_anchors(size, ratios),
+            cell_anchors(size, ratios).to(device),
             grid_size,
             (padded_size[0] // grid_size[0], padded_size[1] // grid_size[1]),
         )

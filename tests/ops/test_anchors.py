@@ -26,6 +26,11 @@ def test_pyramid_anchors_are_the_official_ones_with_the_odd_strides_of_the_last_
         assert torch.equal(levels[-1], torch.from_numpy(official[f"{name}_p6"]))
 
 
+def test_pyramid_anchors_are_made_where_they_are_wanted() -> None:
+    levels = pyramid_anchors(SIZES, RATIOS, (64, 64), [(16, 16)] * 5, torch.device("meta"))
+    assert {level.device.type for level in levels} == {"meta"}
+
+
 def test_halves_are_rounded_to_even() -> None:
     assert cell_anchors(5, [1.0]).tolist() == [[-2.0, -2.0, 2.0, 2.0]]
     assert cell_anchors(7, [1.0]).tolist() == [[-4.0, -4.0, 4.0, 4.0]]
