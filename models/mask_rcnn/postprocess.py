@@ -10,6 +10,7 @@ from torch import Tensor
 from models.mask_rcnn.config import MaskRcnnConfig
 from models.mask_rcnn.model import RawOutputs
 from models.ops import boxes
+from models.ops.grouping import members, owners
 from models.ops.masks import encode_crops
 from models.ops.nms import nms
 from models.outputs import InstanceMasks, Masks
@@ -64,18 +65,19 @@ def detect(
     scores = outputs.class_logits.softmax(1)
     is_candidate = (scores > selection.score_threshold) & _wanted_labels(scores, selection)
     rows, labels = is_candidate.nonzero(as_tuple=True)
-    scores, image_index = scores[rows, labels], _image_index(outputs)[rows]
+    counts = [len(proposals.scores) for proposals in outputs.proposals]
+    scores, image_index = scores[rows, labels], owners(counts, scores.device)[rows]
     proposals = torch.cat([proposals.boxes_xyxy for proposals in outputs.proposals])
     boxes_xyxy = boxes.decode(outputs.box_deltas[rows, labels], proposals[rows], config.box_weights)
     boxes_xyxy = boxes.clip(boxes_xyxy, image_sizes[image_index])
     large = boxes.has_sides(boxes_xyxy, config.box_min_side).nonzero()[:, 0]
     group_ids = image_index * config.class_count + labels
     kept = large[nms(boxes_xyxy[large], scores[large], group_ids[large], config.box_nms_thresh)]
-    detections = []
-    for image in range(len(image_sizes)):
-        best = kept[image_index[kept] == image][: selection.max_detections]
-        detections.append(BoxDetections(boxes_xyxy[best], labels[best], scores[best]))
-    return detections
+    best = [
+        kept[rows[: selection.max_detections]]
+        for rows in members(image_index[kept], len(image_sizes))
+    ]
+    return [BoxDetections(boxes_xyxy[rows], labels[rows], scores[rows]) for rows in best]
 
 
 def to_instances(
@@ -118,10 +120,3 @@ def _wanted_labels(scores: Tensor, selection: Selection) -> Tensor:
     labels = torch.arange(scores.shape[1], device=scores.device)
     wanted = torch.tensor(sorted(selection.labels), dtype=labels.dtype, device=scores.device)
     return (labels > 0) & torch.isin(labels, wanted)
-
-
-def _image_index(outputs: RawOutputs) -> Tensor:
-    """[n] int64: the picture of every row of the box branch."""
-    counts = torch.tensor([len(proposals.scores) for proposals in outputs.proposals])
-    index = torch.arange(len(counts)).repeat_interleave(counts)
-    return index.to(outputs.class_logits.device)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from models.layers.norm import BuildNorm, build_norm
 from models.mask_rcnn.config import MaskRcnnConfig
 from models.ops import boxes
+from models.ops.grouping import members, owners
 from models.ops.roi_align import roi_align
 
 _LEVELS = ("p2", "p3", "p4", "p5")  # p6 only proposes
@@ -145,24 +146,23 @@ class RoiHeads(nn.Module):
         Returns:
             [sum n, c, output_size, output_size] of the features' dtype, picture by picture.
         """
-        counts = torch.tensor([len(image_boxes) for image_boxes in boxes_xyxy])
-        batch_index = torch.arange(len(counts)).repeat_interleave(counts)
         all_boxes = torch.cat(list(boxes_xyxy))
-        batch_index = batch_index.to(all_boxes.device)
+        batch_index = owners([len(image_boxes) for image_boxes in boxes_xyxy], all_boxes.device)
         levels = roi_levels(all_boxes, self.config.roi_canonical_size)
         lowest = features[_LEVELS[0]]
         pooled = lowest.new_empty(len(all_boxes), output_size, output_size, lowest.shape[1])
-        for level, (name, stride) in enumerate(zip(_LEVELS, _STRIDES, strict=True)):
-            for members in torch.split((levels == level).nonzero()[:, 0], _POOLED_AT_A_TIME):
+        by_level = zip(_LEVELS, _STRIDES, members(levels, len(_LEVELS)), strict=True)
+        for name, stride, own in by_level:
+            for rows in torch.split(own, _POOLED_AT_A_TIME) if len(own) else ():
                 bins = roi_align(
                     features[name],
-                    all_boxes[members],
-                    batch_index[members],
+                    all_boxes[rows],
+                    batch_index[rows],
                     1 / stride,
                     output_size,
                     self.config.roi_sampling_ratio,
                 )
-                pooled[members] = bins.permute(0, 2, 3, 1)
+                pooled[rows] = bins.permute(0, 2, 3, 1)
         return pooled.permute(0, 3, 1, 2)
 
 

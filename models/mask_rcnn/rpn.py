@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from models.layers.conv import Conv3x3
 from models.mask_rcnn.config import MaskRcnnConfig
 from models.ops import anchors, boxes
+from models.ops.grouping import members
 from models.ops.nms import nms
 
 _DELTA_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
@@ -123,25 +124,23 @@ class RegionProposalNetwork(nn.Module):
         is_valid = boxes.has_sides(boxes_xyxy, self.config.rpn_min_side)
         is_valid &= scores >= self.config.rpn_score_thresh
         image_index, position = is_valid.nonzero(as_tuple=True)
-        boxes_xyxy, scores = boxes_xyxy[is_valid], scores[is_valid]
+        boxes_xyxy, scores = (part[image_index, position] for part in (boxes_xyxy, scores))
         group_ids = image_index * len(outputs.anchors_xyxy) + levels[position]
         kept = nms(boxes_xyxy, scores, group_ids, self.config.rpn_nms_thresh)
-        proposals = []
-        for image in range(len(image_sizes)):
-            best = kept[image_index[kept] == image][:after]
-            proposals.append(Proposals(boxes_xyxy[best], scores[best]))
-        return proposals
+        best = [kept[rows[:after]] for rows in members(image_index[kept], len(image_sizes))]
+        return [Proposals(boxes_xyxy[rows], scores[rows]) for rows in best]
 
 
 def _best_of_levels(outputs: RpnOutputs, top_n: int) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes [b, n, 4], scores [b, n] and levels [n] of the best `top_n` anchors of each level."""
-    boxes_xyxy, scores, levels = [], [], []
+    best_deltas, best_anchors, scores, levels = [], [], [], []
     for level, (logits, deltas, level_anchors) in enumerate(
         zip(outputs.objectness_logits, outputs.box_deltas, outputs.anchors_xyxy, strict=True)
     ):
         best_logits, best = logits.topk(min(top_n, logits.shape[1]), dim=1)
-        best_deltas = deltas.gather(1, best[:, :, None].expand(-1, -1, 4))
-        boxes_xyxy.append(boxes.decode(best_deltas, level_anchors[best], _DELTA_WEIGHTS))
+        best_deltas.append(deltas.gather(1, best[:, :, None].expand(-1, -1, 4)))
+        best_anchors.append(level_anchors[best])
         scores.append(best_logits.sigmoid())
         levels.append(torch.full_like(best[0], level))
-    return torch.cat(boxes_xyxy, 1), torch.cat(scores, 1), torch.cat(levels)
+    boxes_xyxy = boxes.decode(torch.cat(best_deltas, 1), torch.cat(best_anchors, 1), _DELTA_WEIGHTS)
+    return boxes_xyxy, torch.cat(scores, 1), torch.cat(levels)
